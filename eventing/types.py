@@ -1,0 +1,15 @@
+"""Every CloudEvent type, source and extension attribute of FaaS Billing, once."""
+
+from typing import Final
+
+USAGE_RECORDED: Final = "dev.faasbilling.usage.recorded.v1"
+USAGE_AGGREGATED: Final = "dev.faasbilling.usage.aggregated.v1"
+COST_ACCRUED: Final = "dev.faasbilling.cost.accrued.v1"
+
+SOURCE_AGGREGATOR: Final = "/faas-billing/aggregator"
+SOURCE_PRICING: Final = "/faas-billing/pricing"
+SOURCE_HTTP_INGEST: Final = "/faas-billing/api/v1/metrics/ingest"
+
+TENANT_ID: Final = "tenantid"
+PARTITION_KEY: Final = "partitionkey"
+SEQUENCE: Final = "sequence"

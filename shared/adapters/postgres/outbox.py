@@ -1,0 +1,47 @@
+"""The outbox in PostgreSQL: facts, each written in the transaction of the state it announces."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from threading import local
+from uuid import UUID
+
+import msgspec
+
+from shared.adapters.postgres.pool import Connection, Database
+from shared.domain.events import CostAccrued, Fact, UsageAggregated
+
+_KINDS: dict[str, type[Fact]] = {kind.__name__: kind for kind in (UsageAggregated, CostAccrued)}
+
+
+def add(connection: Connection, id: UUID, fact: Fact, now: datetime) -> None:
+    """Leave a fact in the outbox, within the caller's transaction."""
+    connection.execute(
+        "INSERT INTO outbox (tenant_id, id, kind, data, created_at) VALUES (%s, %s, %s, %s::json, %s)",
+        (fact.tenant_id, id, type(fact).__name__, msgspec.json.encode(fact).decode(), now),
+    )
+
+
+class PostgresOutbox:
+    """Outbox. What is taken stays locked until the block ends, so that no two senders send it at once."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._taking = local()
+
+    @contextmanager
+    def take(self, limit: int) -> Iterator[Sequence[tuple[UUID, Fact]]]:
+        with self._database.transaction() as connection:
+            rows = connection.execute(
+                "SELECT id, kind, data::text FROM outbox ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED",
+                (limit,),
+            ).fetchall()
+            self._taking.connection = connection
+            try:
+                yield [(id, msgspec.json.decode(data, type=_KINDS[kind])) for id, kind, data in rows]
+            finally:
+                del self._taking.connection
+
+    def done(self, ids: Iterable[UUID]) -> None:
+        connection: Connection = self._taking.connection
+        connection.execute("DELETE FROM outbox WHERE id = ANY(%s::uuid[])", (list(ids),))

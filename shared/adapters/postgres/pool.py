@@ -1,0 +1,79 @@
+"""Connections to PostgreSQL: a small pool per process, opened on first use."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
+from typing import Any
+
+import psycopg
+from psycopg import IsolationLevel
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from shared.domain.errors import Unavailable
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+_ACQUIRE_TIMEOUT_S = 10.0
+
+
+class Database:
+    """A PostgreSQL database by its libpq URL.
+
+    Every failure that may pass (no connection, a lost one, a serialization failure, a deadlock) is
+    raised as Unavailable.
+    """
+
+    def __init__(self, url: str, *, pool_size_max: int = 10) -> None:
+        self._url = url
+        self._pool_size_max = pool_size_max
+        self._pool: ConnectionPool[Connection] | None = None
+        self._lock = Lock()
+
+    @contextmanager
+    def statement(self) -> Iterator[Connection]:
+        """A connection in autocommit: each statement is a transaction of its own, in one round trip."""
+        with self._connection() as connection:
+            yield connection
+
+    @contextmanager
+    def transaction(
+        self, isolation: IsolationLevel | None = None, *, read_only: bool = False
+    ) -> Iterator[Connection]:
+        """A transaction, committed when the block ends and rolled back when it raises."""
+        with self._connection() as connection, connection.transaction():
+            if isolation is not None or read_only:
+                level = (isolation or IsolationLevel.READ_COMMITTED).name.replace("_", " ")
+                connection.execute(
+                    f"SET TRANSACTION ISOLATION LEVEL {level} {'READ ONLY' if read_only else 'READ WRITE'}"
+                )
+            yield connection
+
+    def close(self) -> None:
+        with self._lock:
+            if self._pool is not None:
+                self._pool.close()
+                self._pool = None
+
+    @contextmanager
+    def _connection(self) -> Iterator[Connection]:
+        try:
+            with self._opened().connection(timeout=_ACQUIRE_TIMEOUT_S) as connection:
+                yield connection
+        except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
+            raise Unavailable(f"PostgreSQL: {error}") from error
+
+    def _opened(self) -> ConnectionPool[Connection]:
+        with self._lock:
+            if self._pool is None:
+                self._pool = ConnectionPool(
+                    self._url,
+                    min_size=1,
+                    max_size=self._pool_size_max,
+                    kwargs={
+                        "autocommit": True,
+                        "application_name": "faas-billing",
+                        "options": "-c timezone=UTC",
+                    },
+                    open=True,
+                )
+            return self._pool

@@ -1,0 +1,96 @@
+"""Accepted usage in PostgreSQL: inbox key, payload and delta, in one round trip."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import psycopg
+
+from shared.adapters.postgres import delta
+from shared.adapters.postgres.pool import Database
+from shared.adapters.postgres.windows import shard_of
+from shared.domain.aggregate import Windows
+from shared.domain.errors import Conflict
+from shared.domain.usage import Part
+
+_APPEND = b"""
+    WITH inbox AS (
+        INSERT INTO usage_inbox (tenant_id, event_key, digest, received_at)
+        VALUES (%(tenant_id)s, %(event_key)s, %(digest)s, %(received_at)s)
+        ON CONFLICT DO NOTHING RETURNING 1
+    ), payloads AS (
+        INSERT INTO payload (tenant_id, event_key, seq, received_at, recorded_at, source, event_id,
+                             touches_from, touches_until, body)
+        SELECT %(tenant_id)s, %(event_key)s, seq, %(received_at)s, %(recorded_at)s, %(source)s, %(id)s,
+               %(touches_from)s, %(touches_until)s, body
+        FROM inbox, unnest(%(bodies)s::text[]) WITH ORDINALITY b (body, seq)
+    ), deltas AS (
+        INSERT INTO usage_delta (tenant_id, event_key, shard, delta)
+        SELECT %(tenant_id)s, %(event_key)s, %(shard)s, %(delta)s FROM inbox
+    )
+    SELECT count(*) FROM inbox
+"""
+_PARTITION_LOCK = 0x7061_796C
+_PARTITIONS_AHEAD = 2
+
+
+class PostgresUsageLog:
+    """UsageLog."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def append(self, part: Part, windows: Windows) -> bool:
+        try:
+            return self._append(part, windows)
+        except psycopg.errors.CheckViolation:
+            self.create_partitions(part.received_at.astimezone(UTC).date())
+            return self._append(part, windows)
+
+    def _append(self, part: Part, windows: Windows) -> bool:
+        key = {"tenant_id": part.tenant_id, "event_key": part.event_key}
+        with self._database.statement() as connection:
+            row = connection.execute(
+                _APPEND,
+                key
+                | {
+                    "digest": part.usage.digest,
+                    "received_at": part.received_at,
+                    "recorded_at": part.recorded_at,
+                    "source": part.source,
+                    "id": part.id,
+                    "touches_from": min(window.start for window in windows),
+                    "touches_until": max(window.end for window in windows),
+                    "bodies": list(part.bodies),
+                    "shard": shard_of(part.tenant_id),
+                    "delta": delta.encode(windows),
+                },
+            ).fetchone()
+            assert row is not None
+            if row[0]:
+                return True
+            known = connection.execute(
+                "SELECT digest FROM usage_inbox"
+                " WHERE tenant_id = %(tenant_id)s AND event_key = %(event_key)s",
+                key,
+            ).fetchone()
+        assert known is not None, "an inbox key is never removed"
+        if bytes(known[0]) != part.usage.digest:
+            raise Conflict.because("id", f"{part.id!r} of {part.source!r} was used before for other records")
+        return False
+
+    def create_partitions(self, day: date) -> None:
+        """Make sure that payloads that arrive on `day` and the next days have a partition."""
+        with self._database.transaction() as connection:
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", (_PARTITION_LOCK,))
+            for n in range(_PARTITIONS_AHEAD + 1):
+                start = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=n)
+                name = f"payload_{start:%Y%m%d}"
+                exists = connection.execute("SELECT to_regclass(%s)", (name,)).fetchone()
+                if exists is not None and exists[0] is not None:
+                    continue
+                # Attaching lets inserts into other partitions go on; CREATE … PARTITION OF would not.
+                connection.execute(f"CREATE TABLE {name} (LIKE payload INCLUDING ALL)".encode())
+                connection.execute(
+                    f"ALTER TABLE payload ATTACH PARTITION {name}"
+                    f" FOR VALUES FROM ('{start.isoformat()}')"
+                    f" TO ('{(start + timedelta(days=1)).isoformat()}')".encode()
+                )

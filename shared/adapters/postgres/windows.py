@@ -1,0 +1,255 @@
+"""The windows in PostgreSQL: folded and rebuilt under the lock of a shard."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any, NamedTuple
+from uuid import UUID, uuid5
+
+from psycopg import IsolationLevel
+
+from shared.adapters.postgres import delta, outbox
+from shared.adapters.postgres.pool import Connection, Database
+from shared.domain import sketch
+from shared.domain.aggregate import Series, WindowKey, Windows
+from shared.domain.events import Fact, UsageAggregated
+from shared.domain.facts import NUMBERS, WindowFacts
+from shared.domain.usage import AHEAD_S_MAX
+from shared.domain.windows import WindowSize, floor
+from shared.service.ports import NewId
+
+SHARDS = 16
+
+_FACTS = ", ".join(NUMBERS)
+_KEY = "tenant_id, window_size, window_start, service_id, revision_id"
+_SELECT = f"SELECT a.tenant_id, a.window_size, a.window_start, a.service_id, a.revision_id, {_FACTS}, sketch"
+_DERIVED = ("sketch", "p50_duration_ms", "p95_duration_ms")
+_UPSERT = f"""
+    INSERT INTO usage_aggregate ({_KEY}, id, window_end, {_FACTS}, {", ".join(_DERIVED)})
+    VALUES ({", ".join(["%s"] * (7 + len(NUMBERS) + len(_DERIVED)))})
+    ON CONFLICT ({_KEY}) DO UPDATE
+    SET {", ".join(f"{name} = excluded.{name}" for name in (*NUMBERS, *_DERIVED))}
+""".encode()
+
+
+def shard_of(tenant_id: UUID) -> int:
+    return tenant_id.int % SHARDS
+
+
+class StoredPayload(NamedTuple):
+    body: str
+    recorded_at: datetime
+    received_at: datetime
+
+
+class PostgresWindows:
+    """WindowStore."""
+
+    def __init__(self, database: Database, new_id: NewId) -> None:
+        self._database = database
+        self._new_id = new_id
+
+    def shard_of(self, tenant_id: UUID) -> int:
+        return shard_of(tenant_id)
+
+    def shards_to_fold(self) -> Sequence[int]:
+        with self._database.statement() as connection:
+            rows = connection.execute(
+                "SELECT shard FROM fold_shard s"
+                " WHERE EXISTS (SELECT FROM usage_delta d WHERE d.shard = s.shard)"
+                " OR EXISTS (SELECT FROM tenant_usage t WHERE t.shard = s.shard AND changed_from IS NOT NULL)"
+                " ORDER BY shard"
+            )
+            return [shard for (shard,) in rows]
+
+    def next_announcement(self) -> datetime | None:
+        with self._database.statement() as connection:
+            row = connection.execute(
+                "SELECT min(announced_at) FROM tenant_usage WHERE changed_from IS NOT NULL"
+                " AND announced_at > '-infinity'"
+            ).fetchone()
+        return row[0] if row is not None else None
+
+    @contextmanager
+    def locked(self, shard: int, *, wait: bool) -> Iterator["PostgresFold | None"]:
+        with self._database.transaction() as connection:
+            held = connection.execute(
+                b"SELECT FROM fold_shard WHERE shard = %s FOR UPDATE" + (b"" if wait else b" SKIP LOCKED"),
+                (shard,),
+            ).fetchone()
+            yield None if held is None else PostgresFold(connection, shard, self._new_id)
+
+    @contextmanager
+    def locked_snapshot(self, shard: int) -> Iterator["PostgresRebuild"]:
+        with self._database.transaction(IsolationLevel.REPEATABLE_READ) as connection:
+            connection.execute("SELECT FROM fold_shard WHERE shard = %s FOR UPDATE", (shard,))
+            yield PostgresRebuild(connection, shard, self._new_id)
+
+
+class PostgresFold:
+    """FoldTransaction."""
+
+    def __init__(self, connection: Connection, shard: int, new_id: NewId) -> None:
+        self._connection = connection
+        self._shard = shard
+        self._new_id = new_id
+
+    def take_deltas(self, limit: int) -> Sequence[tuple[UUID, Windows]]:
+        rows = self._connection.execute(
+            "DELETE FROM usage_delta WHERE ctid = ANY(ARRAY("
+            "  SELECT ctid FROM usage_delta WHERE shard = %s LIMIT %s"
+            ")) RETURNING tenant_id, delta",
+            (self._shard, limit),
+        )
+        return [(tenant_id, delta.decode(text)) for tenant_id, text in rows]
+
+    def load(self, keys: Mapping[UUID, Iterable[WindowKey]]) -> dict[UUID, Windows]:
+        columns = _columns((tenant_id, key) for tenant_id, of_tenant in keys.items() for key in of_tenant)
+        rows = self._connection.execute(
+            f"{_SELECT} FROM usage_aggregate a"
+            f" JOIN unnest(%s::uuid[], %s::text[], %s::timestamptz[], %s::uuid[], %s::uuid[]) k ({_KEY})"
+            f" USING ({_KEY})".encode(),
+            columns,
+        )
+        found: dict[UUID, Windows] = {}
+        for row in rows:
+            key, facts = _window(row)
+            found.setdefault(row[0], {})[key] = facts
+        return found
+
+    def save(self, windows: Mapping[UUID, Windows]) -> None:
+        rows = [
+            _row(tenant_id, key, of_tenant[key])
+            for tenant_id, of_tenant in sorted(windows.items())
+            for key in sorted(of_tenant, key=_order)
+        ]
+        if rows:
+            with self._connection.cursor() as cursor:
+                cursor.executemany(_UPSERT, rows)
+
+    def record_change(self, tenant_id: UUID, changed_from: datetime, changed_until: datetime) -> None:
+        self._connection.execute(
+            "WITH tenant AS ("
+            "  INSERT INTO tenant_usage AS t (tenant_id, shard, sequence, changed_from, changed_until)"
+            "  VALUES (%(tenant_id)s, %(shard)s, 1, %(from)s, %(until)s)"
+            "  ON CONFLICT (tenant_id) DO UPDATE SET sequence = t.sequence + 1,"
+            "    changed_from = least(t.changed_from, excluded.changed_from),"
+            "    changed_until = greatest(t.changed_until, excluded.changed_until)"
+            "  RETURNING sequence)"
+            " INSERT INTO usage_change (tenant_id, day, sequence)"
+            " SELECT %(tenant_id)s, day, sequence"
+            " FROM tenant, generate_series(%(first_day)s::date, %(last_day)s::date, interval '1 day') day"
+            " ON CONFLICT (tenant_id, day) DO UPDATE SET sequence = excluded.sequence",
+            {
+                "tenant_id": tenant_id,
+                "shard": self._shard,
+                "from": changed_from,
+                "until": changed_until,
+                "first_day": changed_from.date(),
+                "last_day": (changed_until - timedelta(microseconds=1)).date(),
+            },
+        )
+
+    def due_announcements(self, now: datetime, announced_before: datetime) -> Sequence[UsageAggregated]:
+        rows = self._connection.execute(
+            "WITH due AS ("
+            "  SELECT tenant_id, slug, sequence, changed_from, changed_until"
+            "  FROM tenant_usage JOIN tenant ON tenant.id = tenant_id"
+            "  WHERE shard = %(shard)s AND changed_from IS NOT NULL AND announced_at <= %(before)s"
+            "), announced AS ("
+            "  UPDATE tenant_usage t SET announced_at = %(now)s, changed_from = NULL, changed_until = NULL"
+            "  FROM due WHERE t.tenant_id = due.tenant_id)"
+            " SELECT * FROM due ORDER BY tenant_id",
+            {"shard": self._shard, "before": announced_before, "now": now},
+        )
+        return [UsageAggregated(*(*row, now)) for row in rows]
+
+    def announce(self, fact: Fact, now: datetime) -> None:
+        outbox.add(self._connection, self._new_id(), fact, now)
+
+
+class PostgresRebuild(PostgresFold):
+    """RebuildTransaction."""
+
+    def take_deltas_of(self, tenant_id: UUID) -> Sequence[Windows]:
+        rows = self._connection.execute(
+            "DELETE FROM usage_delta WHERE tenant_id = %s RETURNING delta", (tenant_id,)
+        )
+        return [delta.decode(text) for (text,) in rows]
+
+    def delete(self, tenant_id: UUID, keys: Iterable[WindowKey]) -> None:
+        self._connection.execute(
+            f"DELETE FROM usage_aggregate WHERE ({_KEY}) IN (SELECT * FROM"
+            " unnest(%s::uuid[], %s::text[], %s::timestamptz[], %s::uuid[], %s::uuid[]))".encode(),
+            _columns((tenant_id, key) for key in keys),
+        )
+
+    def load_between(self, tenant_id: UUID, start: datetime, end: datetime) -> Windows:
+        rows = self._connection.execute(
+            f"{_SELECT} FROM usage_aggregate a"
+            " WHERE tenant_id = %s AND window_start >= %s AND window_start < %s".encode(),
+            (tenant_id, start, end),
+        )
+        return dict(_window(row) for row in rows)
+
+    def payloads(self, tenant_id: UUID, start: datetime, end: datetime) -> Iterator[StoredPayload]:
+        with self._connection.cursor(name="payloads") as cursor:
+            cursor.execute(
+                "SELECT body, recorded_at, received_at FROM payload"
+                " WHERE tenant_id = %s AND touches_from < %s AND touches_until > %s",
+                (tenant_id, end, start),
+            )
+            for row in cursor:
+                yield StoredPayload(*row)
+
+    def payloads_complete_from(self, tenant_id: UUID) -> datetime | None:
+        row = self._connection.execute(
+            "SELECT max(received_at) FROM usage_inbox i WHERE tenant_id = %s AND NOT EXISTS ("
+            "  SELECT FROM payload p WHERE (p.tenant_id, p.event_key) = (i.tenant_id, i.event_key))",
+            (tenant_id,),
+        ).fetchone()
+        if row is None or row[0] is None:
+            return None
+        last_touched = floor(row[0] + timedelta(seconds=AHEAD_S_MAX), WindowSize.M5)
+        return last_touched + WindowSize.M5.length
+
+
+def _columns(keys: Iterable[tuple[UUID, WindowKey]]) -> tuple[list[Any], ...]:
+    rows = [
+        (tenant_id, key.size.value, key.start, key.series.service_id, key.series.revision_id)
+        for tenant_id, key in keys
+    ]
+    return tuple(map(list, zip(*rows, strict=True))) if rows else ([], [], [], [], [])
+
+
+def _order(key: WindowKey) -> tuple[str, datetime, Series]:
+    return key.size.value, key.start, key.series
+
+
+def _row(tenant_id: UUID, key: WindowKey, facts: WindowFacts) -> tuple[Any, ...]:
+    name = f"{key.size.value} {key.start.isoformat()} {key.series.service_id} {key.series.revision_id}"
+    return (
+        tenant_id,
+        key.size.value,
+        key.start,
+        key.series.service_id,
+        key.series.revision_id,
+        # Of the key, so that a rebuilt window keeps its id.
+        uuid5(tenant_id, name),
+        key.end,
+        *(getattr(facts, number) for number in NUMBERS),
+        sketch.encode(facts.durations),
+        _ms(facts.duration_quantile_ns(Fraction(1, 2))),
+        _ms(facts.duration_quantile_ns(Fraction(95, 100))),
+    )
+
+
+def _window(row: Sequence[Any]) -> tuple[WindowKey, WindowFacts]:
+    key = WindowKey(WindowSize(row[1]), row[2], Series(row[3], row[4]))
+    return key, WindowFacts.of(map(int, row[5:-1]), sketch.decode(row[-1]))
+
+
+def _ms(duration_ns: Fraction) -> Decimal:
+    return Decimal(int(duration_ns + Fraction(1, 2))).scaleb(-6)

@@ -1,0 +1,40 @@
+"""The facts that services announce. `eventing` turns each into a CloudEvent when the outbox is sent."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class UsageAggregated:
+    """A tenant's windows changed. It says that they did, not by how much: read the state.
+
+    `sequence` grows by one per announcement of the tenant, so that an older one can be dropped.
+    `changed_from` and `changed_until` (UTC, half-open) span every window touched since the last one.
+    """
+
+    tenant_id: UUID
+    tenant_slug: str
+    sequence: int
+    changed_from: datetime
+    changed_until: datetime
+    as_of: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CostAccrued:
+    """The cost of a counting period so far, in place of any earlier figure for the same period."""
+
+    tenant_id: UUID
+    tenant_slug: str
+    sequence: int
+    period_start: datetime
+    period_end: datetime
+    currency: str
+    amount: Decimal
+    plan: str
+    as_of: datetime
+
+
+Fact = UsageAggregated | CostAccrued

@@ -1,0 +1,108 @@
+"""What a window holds: whole-number facts that add up, so that any price list can be rated from them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
+from fractions import Fraction
+
+from shared.domain import sketch
+from shared.domain.sketch import Sketch
+from shared.domain.usage import UsageRecord
+
+MEMORY_STEP_MB = 128
+_MIB = 2**20
+_MS = 10**6
+_HUNDRED_MS = 10**8
+
+
+@dataclass(slots=True)
+class WindowFacts:
+    """Sums over the invocations of a window; d is one invocation's duration, m its memory.
+
+    `memory_bytes` is Σ m and `memory_byte_ns` Σ d·m, exact. `billed_1ms_ms` is Σ ⌈d⌉ to 1 ms and
+    `billed_100ms_ms` to 100 ms, both in ms. `byte_ms_*` is that time × m in bytes; `mb128_ms_*` that
+    time × m in MiB, rounded up to steps of 128. Rounding is per invocation; a record of n invocations
+    without `durations_ns` counts as n equal ones. `max_memory_bytes` is a maximum, all else adds up.
+    """
+
+    records: int = 0
+    invocations: int = 0
+    errors: int = 0
+    cold_starts: int = 0
+    duration_ns: int = 0
+    cpu_ns: int = 0
+    egress_bytes: int = 0
+    provisioned_ms: int = 0
+    max_memory_bytes: int = 0
+    memory_bytes: int = 0
+    memory_byte_ns: int = 0
+    billed_1ms_ms: int = 0
+    billed_100ms_ms: int = 0
+    byte_ms_1ms: int = 0
+    byte_ms_100ms: int = 0
+    mb128_ms_1ms: int = 0
+    mb128_ms_100ms: int = 0
+    durations: Sketch = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, numbers: Iterable[int], durations: Sketch) -> "WindowFacts":
+        """From the values of NUMBERS, in that order, and the sketch."""
+        facts = cls(durations=durations)
+        for name, number in zip(NUMBERS, numbers, strict=True):
+            setattr(facts, name, number)
+        return facts
+
+    def add(self, other: "WindowFacts") -> None:
+        for name in SUMS:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.max_memory_bytes = max(self.max_memory_bytes, other.max_memory_bytes)
+        sketch.merge(self.durations, other.durations)
+
+    def add_record(self, record: UsageRecord) -> None:
+        """Count a record, all but its provisioned capacity, which may span several windows."""
+        n, memory = record.invocations, record.memory_bytes
+        billed_1ms, billed_100ms = _billed_ms(record)
+        memory_128 = -(-memory // (MEMORY_STEP_MB * _MIB)) * MEMORY_STEP_MB
+        self.records += 1
+        self.invocations += n
+        self.errors += record.errors
+        self.cold_starts += record.cold_starts
+        self.duration_ns += record.duration_ns
+        self.cpu_ns += record.cpu_ns
+        self.egress_bytes += record.egress_bytes
+        self.max_memory_bytes = max(self.max_memory_bytes, memory)
+        self.memory_bytes += n * memory
+        self.memory_byte_ns += record.duration_ns * memory
+        self.billed_1ms_ms += billed_1ms
+        self.billed_100ms_ms += billed_100ms
+        self.byte_ms_1ms += billed_1ms * memory
+        self.byte_ms_100ms += billed_100ms * memory
+        self.mb128_ms_1ms += billed_1ms * memory_128
+        self.mb128_ms_100ms += billed_100ms * memory_128
+        if record.durations_ns is not None:
+            for duration_ns in record.durations_ns:
+                bucket = sketch.bucket_of(duration_ns)
+                self.durations[bucket] = self.durations.get(bucket, 0) + 1
+        elif n:
+            bucket = sketch.bucket_of(record.duration_ns // n)
+            self.durations[bucket] = self.durations.get(bucket, 0) + n
+
+    def duration_quantile_ns(self, p: Fraction) -> Fraction:
+        return sketch.quantile(self.durations, p)
+
+
+NUMBERS = tuple(f.name for f in fields(WindowFacts) if f.name != "durations")
+"""Every fact but the sketch, in order."""
+SUMS = tuple(name for name in NUMBERS if name != "max_memory_bytes")
+
+
+def _billed_ms(record: UsageRecord) -> tuple[int, int]:
+    """Σ over the invocations of the duration rounded up to 1 ms and to 100 ms, in ms."""
+    if record.durations_ns is not None:
+        return (
+            sum(-(-d // _MS) for d in record.durations_ns),
+            sum(-(-d // _HUNDRED_MS) for d in record.durations_ns) * 100,
+        )
+    n = record.invocations
+    if n == 0:
+        return 0, 0
+    return n * -(-record.duration_ns // (n * _MS)), n * -(-record.duration_ns // (n * _HUNDRED_MS)) * 100

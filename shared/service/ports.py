@@ -1,0 +1,134 @@
+"""What the services need of the world outside, as protocols; `shared/adapters` fulfils them."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from shared.domain.aggregate import Series, SeriesName, WindowKey, Windows
+from shared.domain.events import Fact, UsageAggregated
+from shared.domain.tenant import Service, Tenant
+from shared.domain.usage import DecodedUsage, Part
+
+Clock = Callable[[], datetime]
+"""The current instant, timezone-aware UTC."""
+
+NewId = Callable[[], UUID]
+"""A new time-ordered identifier (UUIDv7)."""
+
+
+class UsageDecoder(Protocol):
+    """Reads the data of a usage event; see `eventing.usage.decode`. Raises Rejected or TooLarge."""
+
+    def __call__(self, data: bytes, *, recorded_at: datetime, received_at: datetime) -> DecodedUsage: ...
+
+
+class TenantDirectory(Protocol):
+    """Tenants and the services they own."""
+
+    def find(self, ref: str) -> Tenant | None:
+        """By UUID, slug or alias."""
+
+    def add(self, tenant: Tenant) -> None:
+        """Raises Conflict where the slug or an alias is taken."""
+
+    def list(self, *, limit: int, after: UUID | None) -> Sequence[Tenant]:
+        """In order of id, from the one behind `after`."""
+
+    def add_service(self, service: Service) -> None:
+        """Raises Conflict where the tenant has a service of that namespace and name."""
+
+    def list_services(self, *, tenant_id: UUID | None, limit: int, after: UUID | None) -> Sequence[Service]:
+        """In order of id, from the one behind `after`; of all tenants where none is named."""
+
+
+class SeriesRegistry(Protocol):
+    """The services and revisions of a tenant, registered on first sight."""
+
+    def register(
+        self, tenant_id: UUID, names: Iterable[SeriesName], *, seen_at: datetime
+    ) -> Mapping[SeriesName, Series]: ...
+
+
+class UsageLog(Protocol):
+    """Accepted usage: inbox key, payload and the windows it adds to, kept in one transaction."""
+
+    def append(self, part: Part, windows: Windows) -> bool:
+        """False for a part that is there already; raises Conflict where it was there with other content."""
+
+
+class FoldTransaction(Protocol):
+    """One transaction that holds the fold lock of a shard of tenants."""
+
+    def take_deltas(self, limit: int) -> Sequence[tuple[UUID, Windows]]:
+        """Up to `limit` deltas (tenant, 5-minute windows), removed by taking them."""
+
+    def load(self, keys: Mapping[UUID, Iterable[WindowKey]]) -> dict[UUID, Windows]:
+        """The windows that exist, by tenant."""
+
+    def save(self, windows: Mapping[UUID, Windows]) -> None:
+        """Put these windows in the place of what is stored under their keys."""
+
+    def record_change(self, tenant_id: UUID, changed_from: datetime, changed_until: datetime) -> None:
+        """Advance the tenant's sequence and note the days that changed."""
+
+    def due_announcements(self, now: datetime, announced_before: datetime) -> Sequence[UsageAggregated]:
+        """Changes not yet announced, of tenants last announced before; marked as announced at `now`."""
+
+    def announce(self, fact: Fact, now: datetime) -> None:
+        """Leave the fact in the outbox."""
+
+
+class RebuildTransaction(FoldTransaction, Protocol):
+    """A fold transaction that sees one snapshot, for one tenant."""
+
+    def take_deltas_of(self, tenant_id: UUID) -> Sequence[Windows]: ...
+
+    def delete(self, tenant_id: UUID, keys: Iterable[WindowKey]) -> None: ...
+
+    def load_between(self, tenant_id: UUID, start: datetime, end: datetime) -> Windows:
+        """Every window that starts in [start, end)."""
+
+    def payloads(self, tenant_id: UUID, start: datetime, end: datetime) -> Iterator["StoredPayload"]:
+        """Payload rows that touch [start, end)."""
+
+    def payloads_complete_from(self, tenant_id: UUID) -> datetime | None:
+        """The instant from which every window's payloads are kept; None where none was ever dropped."""
+
+
+class StoredPayload(Protocol):
+    @property
+    def body(self) -> str: ...
+    @property
+    def recorded_at(self) -> datetime: ...
+    @property
+    def received_at(self) -> datetime: ...
+
+
+class WindowStore(Protocol):
+    """The windows, changed only under the lock of a shard."""
+
+    def shard_of(self, tenant_id: UUID) -> int: ...
+
+    def shards_to_fold(self) -> Sequence[int]:
+        """Shards with deltas or changes not announced."""
+
+    def next_announcement(self) -> datetime | None:
+        """The last announcement of the tenant that has waited longest to announce a change."""
+
+    def locked(self, shard: int, *, wait: bool) -> AbstractContextManager[FoldTransaction | None]:
+        """None where another holds the shard and `wait` is false."""
+
+    def locked_snapshot(self, shard: int) -> AbstractContextManager[RebuildTransaction]:
+        """Raises Unavailable where another folded meanwhile: try again."""
+
+
+class Outbox(Protocol):
+    """Facts waiting to be sent as events; written in the transaction of the state they announce."""
+
+    def take(self, limit: int) -> AbstractContextManager[Sequence[tuple[UUID, Fact]]]:
+        """Up to `limit` facts, oldest first, that no other sender holds until the block ends."""
+
+    def done(self, ids: Iterable[UUID]) -> None:
+        """Remove facts that were sent; inside the block of `take`."""
