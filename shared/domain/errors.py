@@ -1,6 +1,7 @@
 """What can go wrong, by what the sender should do about it.
 
 Rejected       the input is wrong and will stay wrong: correct it, do not repeat it
+├── Malformed  the input cannot be read at all
 ├── TooLarge   the input exceeds a size limit
 ├── Conflict   an identity was used before for other content
 └── NotFound   the thing named does not exist
@@ -22,16 +23,24 @@ class Fault(NamedTuple):
 
 
 class Rejected(Exception):
-    """The input is refused, for every reason listed; nothing of it was kept."""
+    """The input is refused, for every reason listed; nothing of it was kept.
 
-    def __init__(self, *faults: Fault) -> None:
+    `total` counts the faults, where more were found than are listed.
+    """
+
+    def __init__(self, *faults: Fault, total: int | None = None) -> None:
         assert faults, "a refusal names at least one fault"
         super().__init__("; ".join(map(str, faults)))
         self.faults = faults
+        self.total = len(faults) if total is None else total
 
     @classmethod
     def because(cls, field: str, message: str) -> "Rejected":
         return cls(Fault(field, message))
+
+
+class Malformed(Rejected):
+    """The input is not in the format that it claims to be in, such as broken JSON."""
 
 
 class TooLarge(Rejected):

@@ -1,6 +1,6 @@
 """Accepting usage: whole or not at all, and once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -71,6 +71,16 @@ class IngestUsage:
         if faults:
             raise Rejected(*faults)
         return tenant
+
+    def accept_all(self, parts: Sequence[Part]) -> Outcome:
+        """Accept what a sender posted at once for several tenants, each part in a transaction of its own.
+
+        A part in conflict is found before any is accepted.
+        """
+        if len(parts) > 1:
+            for part in parts:
+                self._log.is_known(part)
+        return sum((self.accept(part) for part in parts), Outcome())
 
     def accept(self, part: Part) -> Outcome:
         """Accept a part whose tenant is known."""

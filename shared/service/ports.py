@@ -2,12 +2,16 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Protocol
 from uuid import UUID
 
 from shared.domain.aggregate import Series, SeriesName, WindowKey, Windows
+from shared.domain.cost import AccruedCost
 from shared.domain.events import Fact, UsageAggregated
+from shared.domain.facts import WindowFacts
+from shared.domain.plan import Plan, Subscription
 from shared.domain.tenant import Service, Tenant
 from shared.domain.usage import DecodedUsage, Part
 
@@ -56,6 +60,9 @@ class UsageLog(Protocol):
 
     def append(self, part: Part, windows: Windows) -> bool:
         """False for a part that is there already; raises Conflict where it was there with other content."""
+
+    def is_known(self, part: Part) -> bool:
+        """Whether the part is there already; raises Conflict as `append` would."""
 
 
 class FoldTransaction(Protocol):
@@ -132,3 +139,71 @@ class Outbox(Protocol):
 
     def done(self, ids: Iterable[UUID]) -> None:
         """Remove facts that were sent; inside the block of `take`."""
+
+
+class UsageTotals(Protocol):
+    """What tenants used, in one snapshot of the windows."""
+
+    def total(self, tenant_id: UUID, start: datetime, end: datetime) -> WindowFacts:
+        """All that [start, end), on the grid, holds; without the sketch, which nothing is billed by."""
+
+
+class UsageReader(Protocol):
+    def snapshot(self) -> AbstractContextManager[UsageTotals]:
+        """Every total inside the block sees the same windows."""
+
+
+class SubscriptionBook(Protocol):
+    """The subscriptions of one tenant, locked until the block of `PlanStore.changing` ends."""
+
+    def history(self) -> Sequence[Subscription]:
+        """In order of time."""
+
+    def cancel_after(self, instant: datetime) -> None:
+        """Remove the subscriptions that start later."""
+
+    def add(self, subscription: Subscription) -> None: ...
+
+
+class PlanStore(Protocol):
+    """Pricing plans, shared and personal, and the subscriptions to them."""
+
+    def add(self, plan: Plan) -> None:
+        """Does nothing where a plan of that id is there. Raises Conflict where its name is taken."""
+
+    def find(self, ref: str, *, tenant_id: UUID | None) -> Plan | None:
+        """By UUID or name, among the shared plans and those of the tenant, whose own comes first."""
+
+    def list(self, *, tenant_id: UUID | None, limit: int, after: UUID | None) -> Sequence[Plan]:
+        """The shared plans and those of the tenant, in order of id, from the one behind `after`."""
+
+    def subscriptions(self, tenant_id: UUID) -> Sequence[Subscription]:
+        """In order of time."""
+
+    def changing(self, tenant_id: UUID) -> AbstractContextManager[SubscriptionBook]: ...
+
+
+class Accrual(UsageTotals, Protocol):
+    """The accrual of one tenant: one transaction, alone at it, that sees one snapshot."""
+
+    def changed_days(self) -> Sequence[tuple[date, int]]:
+        """The UTC days whose windows changed since the cursor, each with the sequence of its last change."""
+
+    def subscriptions(self) -> Sequence[Subscription]:
+        """In order of time."""
+
+    def accrued_amount(self, period_start: datetime) -> Decimal | None:
+        """What is stored for the counting period that starts then."""
+
+    def save(self, cost: AccruedCost) -> None:
+        """Put it in the place of what is stored for the period."""
+
+    def announce(self, fact: Fact, now: datetime) -> None:
+        """Leave the fact in the outbox."""
+
+    def move_cursor(self, sequence: int) -> None: ...
+
+
+class AccrualStore(Protocol):
+    def locked(self, tenant_id: UUID) -> AbstractContextManager[Accrual]:
+        """Waits for any other accrual of the tenant, and sees what it left."""

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from decimal import Decimal
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from shared.domain.errors import Fault, NotFound, Rejected
 from shared.domain.money import CURRENCY_EXPONENTS
+from shared.domain.period import read_zone
 from shared.domain.tenant import Service, Tenant
 from shared.domain.usage import DEFAULT_NAMESPACE, TEXT_MAX
 from shared.service.ports import Clock, NewId, TenantDirectory
@@ -58,8 +58,7 @@ class Tenants:
             faults.append(Fault("aliases", f"must be at most {_ALIASES_MAX}"))
         if currency not in CURRENCY_EXPONENTS:
             faults.append(Fault("currency", f"{currency[:TEXT_MAX]!r} is not an ISO 4217 code"))
-        if not _is_zone(timezone):
-            faults.append(Fault("timezone", f"{timezone[:TEXT_MAX]!r} is not an IANA time zone"))
+        faults += _zone_faults(timezone)
         if billing_email is not None and not (
             len(billing_email) <= TEXT_MAX and _EMAIL.fullmatch(billing_email)
         ):
@@ -150,9 +149,9 @@ def _slug_faults(field: str, value: str) -> list[Fault]:
     return []
 
 
-def _is_zone(key: str) -> bool:
+def _zone_faults(name: str) -> Sequence[Fault]:
     try:
-        ZoneInfo(key)
-    except (ValueError, OSError, KeyError):
-        return False
-    return True
+        read_zone(name)
+    except Rejected as refusal:
+        return refusal.faults
+    return ()

@@ -48,6 +48,11 @@ class Database:
                 )
             yield connection
 
+    def check(self) -> None:
+        """Raises Unavailable while the database does not answer."""
+        with self.statement() as connection:
+            connection.execute("SELECT")
+
     def close(self) -> None:
         with self._lock:
             if self._pool is not None:

@@ -38,7 +38,7 @@ class PostgresTenants:
         self._database = database
 
     def find(self, ref: str) -> Tenant | None:
-        if "\x00" in ref or len(ref) > 64:
+        if not ref.isascii() or "\x00" in ref or len(ref) > 64:
             return None
         with self._database.statement() as connection:
             tenants = _fetch(

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import psycopg
 
 from shared.adapters.postgres import delta
-from shared.adapters.postgres.pool import Database
+from shared.adapters.postgres.pool import Connection, Database
 from shared.adapters.postgres.windows import shard_of
 from shared.domain.aggregate import Windows
 from shared.domain.errors import Conflict
@@ -45,13 +45,17 @@ class PostgresUsageLog:
             self.create_partitions(part.received_at.astimezone(UTC).date())
             return self._append(part, windows)
 
+    def is_known(self, part: Part) -> bool:
+        with self._database.statement() as connection:
+            return _is_known(connection, part)
+
     def _append(self, part: Part, windows: Windows) -> bool:
-        key = {"tenant_id": part.tenant_id, "event_key": part.event_key}
         with self._database.statement() as connection:
             row = connection.execute(
                 _APPEND,
-                key
-                | {
+                {
+                    "tenant_id": part.tenant_id,
+                    "event_key": part.event_key,
                     "digest": part.usage.digest,
                     "received_at": part.received_at,
                     "recorded_at": part.recorded_at,
@@ -65,17 +69,7 @@ class PostgresUsageLog:
                 },
             ).fetchone()
             assert row is not None
-            if row[0]:
-                return True
-            known = connection.execute(
-                "SELECT digest FROM usage_inbox"
-                " WHERE tenant_id = %(tenant_id)s AND event_key = %(event_key)s",
-                key,
-            ).fetchone()
-        assert known is not None, "an inbox key is never removed"
-        if bytes(known[0]) != part.usage.digest:
-            raise Conflict.because("id", f"{part.id!r} of {part.source!r} was used before for other records")
-        return False
+            return bool(row[0]) or not _is_known(connection, part)
 
     def create_partitions(self, day: date) -> None:
         """Make sure that payloads that arrive on `day` and the next days have a partition."""
@@ -94,3 +88,13 @@ class PostgresUsageLog:
                     f" FOR VALUES FROM ('{start.isoformat()}')"
                     f" TO ('{(start + timedelta(days=1)).isoformat()}')".encode()
                 )
+
+
+def _is_known(connection: Connection, part: Part) -> bool:
+    row = connection.execute(
+        "SELECT digest FROM usage_inbox WHERE tenant_id = %s AND event_key = %s",
+        (part.tenant_id, part.event_key),
+    ).fetchone()
+    if row is not None and bytes(row[0]) != part.usage.digest:
+        raise Conflict.because("id", f"{part.id!r} of {part.source!r} was used before for other records")
+    return row is not None

@@ -282,18 +282,22 @@ def test_a_rebuild_leaves_windows_alone_whose_payloads_are_gone(product: Product
 def test_rebuilds_beside_senders_and_folds_end_with_every_record_once(product: Product) -> None:
     tenant = product.tenant()
 
+    def send(sender: int) -> None:
+        for n in range(40):
+            product.send(f"{sender}-{n}", f"waiter {n * 60} 5")
+
     def rebuild() -> None:
         with suppress(Unavailable):
             product.rebuild.run(tenant.id, DAY, DAY + timedelta(days=1))
 
+    def fold() -> None:
+        product.fold.run()
+
     with ThreadPoolExecutor(6) as pool:
-        sending = [
-            pool.submit(lambda s=s: [product.send(f"{s}-{n}", f"waiter {n * 60} 5") for n in range(40)])
-            for s in range(3)
-        ]
-        beside = [pool.submit(work) for _ in range(8) for work in (rebuild, product.fold.run)]
-        for future in (*sending, *beside):
-            future.result()
+        jobs = [pool.submit(send, sender) for sender in range(3)]
+        jobs += [pool.submit(work) for _ in range(8) for work in (rebuild, fold)]
+        for job in jobs:
+            job.result()
     product.fold.run_for(tenant.id)
 
     assert set(product.invocations(tenant.id).values()) == {120}

@@ -1,0 +1,133 @@
+"""Accrued cost: what each counting period has cost so far, kept as state."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from shared.domain.cost import AccruedCost
+from shared.domain.errors import NotFound
+from shared.domain.events import CostAccrued
+from shared.domain.facts import WindowFacts
+from shared.domain.meters import quantities
+from shared.domain.period import Period, counting_periods
+from shared.domain.plan import Plan, in_force
+from shared.domain.rating.charge import Cumulative
+from shared.domain.rating.rate import rate
+from shared.domain.tenant import Tenant
+from shared.domain.usage import TEXT_MAX
+from shared.service.ports import Accrual, AccrualStore, Clock, TenantDirectory
+
+_log = logging.getLogger(__name__)
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedMonth:
+    """A counting period whose usage changed, with the tenant's sequence at its first and last change."""
+
+    period: Period
+    first_sequence: int
+    last_sequence: int
+
+
+class AccrueCost:
+    """Recomputes, whole, the cost of each counting period whose windows changed.
+
+    Nothing is added up from notices: a lost one is made good by the next, a repeated one finds nothing
+    to do. What has no plan in force stays unrated, with a warning, and the cursor waits before it, so
+    that it is rated by the first accrual after a plan is assigned.
+    """
+
+    def __init__(self, *, tenants: TenantDirectory, accruals: AccrualStore, clock: Clock) -> None:
+        self._tenants = tenants
+        self._accruals = accruals
+        self._clock = clock
+
+    def accrue(self, tenant_ref: str) -> Sequence[AccruedCost]:
+        """Bring the tenant's accrued cost up to its windows; the costs that were recomputed.
+
+        Announces CostAccrued where an amount changed. Raises NotFound for an unknown tenant, Unavailable
+        where it should be tried again.
+        """
+        tenant = self._tenants.find(tenant_ref)
+        if tenant is None:
+            raise NotFound.because("tenantid", f"no tenant {tenant_ref[:TEXT_MAX]!r}")
+        as_of = self._clock()
+        with self._accruals.locked(tenant.id) as accrual:
+            return _accrue(accrual, tenant, as_of)
+
+
+def _accrue(accrual: Accrual, tenant: Tenant, as_of: datetime) -> list[AccruedCost]:
+    history = accrual.subscriptions()
+    months = changed_months(accrual.changed_days(), ZoneInfo(tenant.timezone))
+    costs: list[AccruedCost] = []
+    unrated: list[ChangedMonth] = []
+    for month in months:
+        subscription = in_force(history, month.period.start)
+        if subscription is None:
+            unrated.append(month)
+        else:
+            costs.append(_rate_month(accrual, tenant, month, subscription.plan, as_of))
+    for cost in costs:
+        _keep(accrual, tenant, cost)
+    if unrated:
+        _log.warning(
+            "tenant %s has no pricing plan: usage of %d months is unrated, from %s on",
+            tenant.slug,
+            len(unrated),
+            unrated[0].period.start.isoformat(),
+        )
+        accrual.move_cursor(min(month.first_sequence for month in unrated) - 1)
+    elif months:
+        accrual.move_cursor(max(month.last_sequence for month in months))
+    return costs
+
+
+def _rate_month(
+    accrual: Accrual, tenant: Tenant, month: ChangedMonth, plan: Plan, as_of: datetime
+) -> AccruedCost:
+    start, end = month.period
+    nothing = Cumulative(month.period, start, quantities(WindowFacts()))
+    so_far = Cumulative(month.period, end, quantities(accrual.total(tenant.id, start, end)))
+    return AccruedCost(
+        tenant_id=tenant.id,
+        period=month.period,
+        plan=plan,
+        lines=rate(plan, nothing, so_far),
+        usage_sequence=month.last_sequence,
+        as_of=as_of,
+    )
+
+
+def _keep(accrual: Accrual, tenant: Tenant, cost: AccruedCost) -> None:
+    before = accrual.accrued_amount(cost.period.start)
+    accrual.save(cost)
+    if cost.amount != before:
+        accrual.announce(
+            CostAccrued(
+                tenant_id=tenant.id,
+                tenant_slug=tenant.slug,
+                sequence=cost.usage_sequence,
+                period_start=cost.period.start,
+                period_end=cost.period.end,
+                currency=cost.currency,
+                amount=cost.amount,
+                plan=cost.plan.name,
+                as_of=cost.as_of,
+            ),
+            cost.as_of,
+        )
+
+
+def changed_months(days: Sequence[tuple[date, int]], zone: ZoneInfo) -> list[ChangedMonth]:
+    """The months of `zone` that UTC days touch (a day can touch two), in order of time."""
+    sequences: dict[Period, list[int]] = {}
+    for day, sequence in days:
+        start = datetime.combine(day, time(), UTC)
+        for part in counting_periods(start, start + _DAY, zone):
+            sequences.setdefault(part.counting, []).append(sequence)
+    return [
+        ChangedMonth(period, min(sequences[period]), max(sequences[period])) for period in sorted(sequences)
+    ]

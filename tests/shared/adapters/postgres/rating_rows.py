@@ -1,0 +1,37 @@
+"""Rows that the tests of plans, totals and accruals start from."""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+from shared.adapters.postgres.pool import Database
+from shared.adapters.postgres.series import PostgresSeries
+from shared.adapters.postgres.tenants import PostgresTenants
+from shared.adapters.postgres.windows import PostgresWindows
+from shared.adapters.system import new_id
+from shared.domain.aggregate import aggregate, series_name
+from shared.domain.tenant import Tenant
+from shared.domain.usage import UsageRecord
+from shared.service.fold import fold_deltas
+
+AT = datetime(2025, 1, 1, tzinfo=UTC)
+
+
+def add_tenant(database: Database, slug: str = "demo", zone: str = "UTC", currency: str = "RUB") -> Tenant:
+    tenant = Tenant(new_id(), slug, slug, None, currency, zone, AT, AT)
+    PostgresTenants(database).add(tenant)
+    return tenant
+
+
+def fold(database: Database, tenant_id: UUID, *records: UsageRecord) -> None:
+    """Usage as a fold leaves it: windows of all sizes, the sequence and the days that changed."""
+    names = {series_name(record) for record in records}
+    series = PostgresSeries(database, new_id).register(tenant_id, names, seen_at=AT)
+    windows = PostgresWindows(database, new_id)
+    with windows.locked(windows.shard_of(tenant_id), wait=True) as transaction:
+        assert transaction is not None
+        fold_deltas(transaction, [(tenant_id, aggregate(records, series))])
+
+
+def record(at: str, invocations: int = 1, service: str = "waiter", **fields: int) -> UsageRecord:
+    instant = datetime.fromisoformat(at).replace(tzinfo=UTC)
+    return UsageRecord(service, instant, invocations=invocations, **fields)  # type: ignore[arg-type]

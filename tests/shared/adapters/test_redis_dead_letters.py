@@ -1,0 +1,118 @@
+"""Dead letters in a real Redis: kept whole, once, and only where it writes to disk."""
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+import redis
+
+from shared.adapters import redis_dead_letters
+from shared.adapters.redis_dead_letters import RedisDeadLetters
+from shared.domain.dead_letters import DeadLetter
+from shared.domain.errors import Unavailable
+
+LETTER = DeadLetter(
+    attributes={"specversion": "1.0", "id": "é1", "source": "/s", "type": "t", "knativearrivaltime": "a"},
+    data=b"\x00\xff\r\n any bytes",
+    reason="422 from http://x: é",
+    destination="http://x",
+    status="422",
+    answer="é",
+)
+
+
+@pytest.fixture
+def letters(letters_url: str) -> Iterator[RedisDeadLetters]:
+    letters = RedisDeadLetters(letters_url)
+    yield letters
+    letters.close()
+
+
+def test_a_letter_comes_back_as_it_was(letters: RedisDeadLetters) -> None:
+    id = letters.keep(LETTER)
+    (kept,) = letters.list(limit=10)
+    assert (kept.id, kept.letter) == (id, LETTER)
+    assert kept.received_at.tzinfo is UTC
+    assert kept.received_at.year > 2000
+
+
+def test_letters_are_listed_in_order_a_page_at_a_time(letters: RedisDeadLetters) -> None:
+    ids = [letters.keep(replace(LETTER, data=str(n).encode())) for n in range(5)]
+    assert [kept.id for kept in letters.list(limit=2)] == ids[:2]
+    assert [kept.id for kept in letters.list(limit=10, after=ids[1])] == ids[2:]
+    assert letters.list(limit=10, after=ids[4]) == []
+
+
+def test_the_same_letter_again_is_the_one_that_is_there(letters: RedisDeadLetters) -> None:
+    id = letters.keep(LETTER)
+    again = {**LETTER.attributes, "knativearrivaltime": "b", "knativekafkaoffset": "7"}
+    assert letters.keep(replace(LETTER, attributes=again, answer="said otherwise")) == id
+    assert len(letters.list(limit=10)) == 1
+
+
+def test_a_letter_that_differs_in_what_it_is_or_who_refused_it_is_another(letters: RedisDeadLetters) -> None:
+    others = [
+        replace(LETTER, data=b"other content of the same id"),
+        replace(LETTER, attributes={**LETTER.attributes, "id": "2"}),
+        replace(LETTER, destination="http://y"),
+        replace(LETTER, status="503"),
+        replace(LETTER, destination="http://x4", status="22"),
+    ]
+    assert len({letters.keep(letter) for letter in [LETTER, *others, LETTER]}) == 6
+
+
+def test_copies_that_come_at_once_are_kept_once(letters: RedisDeadLetters) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        ids = set(threads.map(lambda _: letters.keep(LETTER), range(50)))
+    assert len(ids) == len(letters.list(limit=100)) == 1
+
+
+def test_a_redis_that_never_writes_to_disk_does_not_keep(
+    letters: RedisDeadLetters, letters_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_dead_letters, "FSYNC_TIMEOUT_S", 0.2)
+    with redis.Redis.from_url(letters_url) as client:
+        client.config_set("appendfsync", "no")
+    with pytest.raises(Unavailable, match=r"not written a dead letter to disk within 0\.2 s"):
+        letters.keep(LETTER)
+
+
+def test_a_redis_that_is_away_or_full_is_said_so_soon(letters: RedisDeadLetters, letters_url: str) -> None:
+    begun = time.monotonic()
+    with pytest.raises(Unavailable, match="the Redis of the dead letters: "):
+        RedisDeadLetters("redis://127.0.0.1:1").keep(LETTER)
+    assert time.monotonic() - begun < redis_dead_letters.CONNECT_TIMEOUT_S
+    with pytest.raises(Unavailable):
+        RedisDeadLetters("redis://127.0.0.1:1").list(limit=1)
+    with pytest.raises(Unavailable, match="REDIS_URL is not set"):
+        RedisDeadLetters("")
+    with redis.Redis.from_url(letters_url) as client:
+        client.config_set("maxmemory", "1")
+        try:
+            with pytest.raises(Unavailable, match="maxmemory"):
+                letters.keep(LETTER)
+        finally:
+            client.config_set("maxmemory", "0")
+    letters.keep(LETTER)
+
+
+def test_a_server_that_cannot_be_asked_to_wait_must_always_write_at_once(
+    letters: RedisDeadLetters, letters_url: str
+) -> None:
+    before_7_2 = redis.ResponseError("unknown command 'WAITAOF', with args beginning with: '1' '0'")
+    letters._check_on_disk(before_7_2)
+    with redis.Redis.from_url(letters_url) as client:
+        client.config_set("appendfsync", "everysec")
+    with pytest.raises(Unavailable, match=r"before 7\.2"):
+        letters._check_on_disk(before_7_2)
+
+
+def test_its_clock_is_the_servers(letters: RedisDeadLetters, letters_url: str) -> None:
+    letters.keep(LETTER)
+    with redis.Redis.from_url(letters_url) as client:
+        seconds, _ = client.time()
+    (kept,) = letters.list(limit=1)
+    assert abs(kept.received_at - datetime.fromtimestamp(seconds, UTC)).total_seconds() < 10

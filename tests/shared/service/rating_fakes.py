@@ -1,0 +1,163 @@
+"""Fakes of what billing and accrual need."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from uuid import UUID
+
+from shared.domain.cost import AccruedCost
+from shared.domain.errors import Conflict
+from shared.domain.events import CostAccrued, Fact
+from shared.domain.facts import WindowFacts
+from shared.domain.plan import Plan, Subscription
+from shared.domain.tenant import Service, Tenant
+from shared.domain.windows import WindowSize, floor
+
+AT = datetime(2025, 1, 1, tzinfo=UTC)
+
+
+def tenant_in(zone: str = "UTC", currency: str = "RUB", slug: str = "demo", number: int = 1) -> Tenant:
+    return Tenant(UUID(int=number), slug, slug.title(), None, currency, zone, AT, AT)
+
+
+class FakeTenants:
+    """TenantDirectory, as far as reading goes."""
+
+    def __init__(self, *tenants: Tenant) -> None:
+        self.tenants = tenants
+
+    def find(self, ref: str) -> Tenant | None:
+        return next((t for t in self.tenants if ref in (str(t.id), t.slug)), None)
+
+    def add(self, tenant: Tenant) -> None:
+        raise NotImplementedError
+
+    def list(self, *, limit: int, after: UUID | None) -> Sequence[Tenant]:
+        raise NotImplementedError
+
+    def add_service(self, service: Service) -> None:
+        raise NotImplementedError
+
+    def list_services(self, *, tenant_id: UUID | None, limit: int, after: UUID | None) -> Sequence[Service]:
+        raise NotImplementedError
+
+
+class FakeBook:
+    """SubscriptionBook of the one tenant there is."""
+
+    def __init__(self, history: Sequence[Subscription] = ()) -> None:
+        self._history = list(history)
+
+    def history(self) -> Sequence[Subscription]:
+        return tuple(self._history)
+
+    def cancel_after(self, instant: datetime) -> None:
+        self._history = [s for s in self._history if s.has_started(instant)]
+
+    def add(self, subscription: Subscription) -> None:
+        self._history.append(subscription)
+
+
+class FakePlans:
+    """PlanStore, where all tenants share one book."""
+
+    def __init__(self, *plans: Plan, history: Sequence[Subscription] = ()) -> None:
+        self.plans = {plan.id: plan for plan in plans}
+        self.book = FakeBook(history)
+
+    def add(self, plan: Plan) -> None:
+        if plan.id not in self.plans and any(plan.name == known.name for known in self.plans.values()):
+            raise Conflict.because("name", "taken")
+        self.plans.setdefault(plan.id, plan)
+
+    def find(self, ref: str, *, tenant_id: UUID | None) -> Plan | None:
+        return next((p for p in self._visible(tenant_id) if ref in (str(p.id), p.name)), None)
+
+    def list(self, *, tenant_id: UUID | None, limit: int, after: UUID | None) -> Sequence[Plan]:
+        plans = sorted(self._visible(tenant_id), key=lambda plan: plan.id)
+        return [plan for plan in plans if after is None or plan.id > after][:limit]
+
+    def subscriptions(self, tenant_id: UUID) -> Sequence[Subscription]:
+        return self.book.history()
+
+    @contextmanager
+    def changing(self, tenant_id: UUID) -> Iterator[FakeBook]:
+        yield self.book
+
+    def _visible(self, tenant_id: UUID | None) -> Sequence[Plan]:
+        return [plan for plan in self.plans.values() if plan.tenant_id in (None, tenant_id)]
+
+
+class FakeUsage:
+    """Windows of one tenant by 5-minute start; UsageReader, UsageTotals and the fold."""
+
+    def __init__(self) -> None:
+        self.windows: dict[datetime, WindowFacts] = {}
+        self.unfolded: list[tuple[datetime, WindowFacts]] = []
+        self.snapshots = 0
+
+    def record(self, at: datetime, facts: WindowFacts) -> None:
+        self.unfolded.append((at, facts))
+
+    def fold(self, tenant_id: UUID) -> None:
+        for at, facts in self.unfolded:
+            self.windows.setdefault(floor(at, WindowSize.M5), WindowFacts()).add(facts)
+        self.unfolded.clear()
+
+    @contextmanager
+    def snapshot(self) -> Iterator["FakeUsage"]:
+        self.snapshots += 1
+        yield self
+
+    def total(self, tenant_id: UUID, start: datetime, end: datetime) -> WindowFacts:
+        assert all(floor(bound, WindowSize.M5) == bound for bound in (start, end))
+        sums = WindowFacts()
+        for at, facts in self.windows.items():
+            if start <= at < end:
+                sums.add(facts)
+        return sums
+
+
+class FakeAccruals(FakeUsage):
+    """AccrualStore and Accrual of one tenant."""
+
+    def __init__(self, plans: FakePlans) -> None:
+        super().__init__()
+        self.plans = plans
+        self.sequence = 0
+        self.changes: dict[date, int] = {}
+        self.cursor = 0
+        self.costs: dict[datetime, AccruedCost] = {}
+        self.facts: list[CostAccrued] = []
+
+    def use(self, at: datetime, facts: WindowFacts) -> None:
+        """Usage that is recorded and folded."""
+        self.record(at, facts)
+        self.fold(UUID(int=0))
+        self.sequence += 1
+        self.changes[at.astimezone(UTC).date()] = self.sequence
+
+    @contextmanager
+    def locked(self, tenant_id: UUID) -> Iterator["FakeAccruals"]:
+        yield self
+
+    def changed_days(self) -> Sequence[tuple[date, int]]:
+        return [(day, sequence) for day, sequence in sorted(self.changes.items()) if sequence > self.cursor]
+
+    def subscriptions(self) -> Sequence[Subscription]:
+        return self.plans.book.history()
+
+    def accrued_amount(self, period_start: datetime) -> Decimal | None:
+        cost = self.costs.get(period_start)
+        return None if cost is None else cost.amount
+
+    def save(self, cost: AccruedCost) -> None:
+        self.costs[cost.period.start] = cost
+
+    def announce(self, fact: Fact, now: datetime) -> None:
+        assert isinstance(fact, CostAccrued)
+        self.facts.append(fact)
+
+    def move_cursor(self, sequence: int) -> None:
+        self.cursor = sequence

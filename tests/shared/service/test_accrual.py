@@ -1,0 +1,157 @@
+import logging
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from shared.domain.errors import NotFound
+from shared.domain.facts import WindowFacts
+from shared.domain.plan import Plan, Subscription
+from shared.domain.rating.per_unit import PerUnit
+from shared.domain.usage import UsageRecord
+from shared.service.accrual import AccrueCost, changed_months
+from shared.service.catalogue import catalogue
+from tests.shared.service.rating_fakes import FakeAccruals, FakePlans, FakeTenants, tenant_in
+
+NOW = datetime(2025, 11, 2, 12, tzinfo=UTC)
+FAAS_BILLING = catalogue()["faas-billing-rub"]
+
+
+def utc(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+class System:
+    """A tenant whose cost accrues."""
+
+    def __init__(self, zone: str = "UTC", *history: Subscription) -> None:
+        self.store = FakeAccruals(FakePlans(history=history))
+        self.accrue = AccrueCost(
+            tenants=FakeTenants(tenant_in(zone)), accruals=self.store, clock=lambda: NOW
+        ).accrue
+
+    def use(self, at: str, invocations: int) -> None:
+        facts = WindowFacts()
+        facts.add_record(UsageRecord("waiter", utc(at), invocations=invocations))
+        self.store.use(utc(at), facts)
+
+    def accrued(self) -> dict[str, str]:
+        return {f"{start:%Y-%m-%dT%H:%M}": str(cost.amount) for start, cost in self.store.costs.items()}
+
+    def announced(self) -> list[tuple[str, str, int]]:
+        return [(f"{f.period_start:%Y-%m-%dT%H:%M}", str(f.amount), f.sequence) for f in self.store.facts]
+
+
+BEGINNING = Subscription(None, FAAS_BILLING)
+
+
+def test_the_cost_of_the_month_so_far_is_kept_and_announced() -> None:
+    system = System("Europe/Moscow", BEGINNING)
+    system.use("2025-10-15T12:00", 12_000_000)
+    (cost,) = system.accrue("demo")
+    assert cost.amount == Decimal("190.08")
+    assert cost.period == (utc("2025-09-30T21:00"), utc("2025-10-31T21:00"))
+    (fact,) = system.store.facts
+    assert (fact.tenant_slug, fact.currency, fact.plan) == ("demo", "RUB", "faas-billing-rub")
+    assert (fact.period_start, fact.period_end) == cost.period
+    assert (fact.amount, fact.sequence, fact.as_of) == (Decimal("190.08"), 1, NOW)
+
+
+def test_repeated_notices_change_nothing() -> None:
+    system = System("UTC", BEGINNING)
+    system.use("2025-10-15", 12_000_000)
+    system.accrue("demo")
+    kept = dict(system.store.costs)
+    assert system.accrue("demo") == []
+    assert system.store.costs == kept
+    assert system.announced() == [("2025-10-01T00:00", "190.08", 1)]
+
+
+def test_a_lost_notice_is_made_good_by_the_next() -> None:
+    system = System("UTC", BEGINNING)
+    for day in range(10, 20):
+        system.use(f"2025-10-{day}", 1_000_000)
+    system.accrue("demo")
+    assert system.announced() == [("2025-10-01T00:00", "155.52", 10)]
+
+
+def test_an_amount_that_did_not_change_is_not_announced_again() -> None:
+    system = System("UTC", BEGINNING)
+    system.use("2025-10-15", 10)
+    system.accrue("demo")
+    system.use("2025-10-16", 20)
+    system.accrue("demo")
+    assert system.announced() == [("2025-10-01T00:00", "0.00", 1)]
+    (cost,) = system.store.costs.values()
+    assert cost.usage_sequence == system.store.cursor == 2
+    assert cost.lines[0].quantity_after == 30
+
+
+def test_late_usage_changes_the_month_it_belongs_to() -> None:
+    system = System("UTC", BEGINNING)
+    system.use("2025-09-15", 2_000_000)
+    system.use("2025-10-15", 3_000_000)
+    system.accrue("demo")
+    system.use("2025-09-30T23:59", 1_000_000)
+    system.accrue("demo")
+    assert system.accrued() == {"2025-09-01T00:00": "34.56", "2025-10-01T00:00": "34.56"}
+    assert system.announced()[2:] == [("2025-09-01T00:00", "34.56", 3)]
+
+
+def test_a_utc_day_can_touch_two_months_of_the_zone() -> None:
+    days = [(date(2026, 3, 30), 4), (date(2026, 3, 31), 7), (date(2026, 4, 1), 5)]
+    months = changed_months(days, ZoneInfo("Europe/Moscow"))
+    assert [(m.period.start, m.first_sequence, m.last_sequence) for m in months] == [
+        (utc("2026-02-28T21:00"), 4, 7),
+        (utc("2026-03-31T21:00"), 5, 7),
+    ]
+    assert [m.period.start for m in changed_months(days, ZoneInfo("UTC"))] == [
+        utc("2026-03-01"),
+        utc("2026-04-01"),
+    ]
+
+
+def test_usage_without_a_plan_waits_for_one(caplog: pytest.LogCaptureFixture) -> None:
+    system = System("UTC")
+    system.use("2025-09-15", 2_000_000)
+    system.use("2025-10-15", 2_000_000)
+    with caplog.at_level(logging.WARNING):
+        assert system.accrue("demo") == []
+    assert "tenant demo has no pricing plan: usage of 2 months is unrated, from 2025-09-01" in caplog.text
+    assert system.store.cursor == 0
+    assert system.announced() == []
+    system.store.plans.book.add(BEGINNING)
+    system.accrue("demo")
+    assert system.accrued() == {"2025-09-01T00:00": "17.28", "2025-10-01T00:00": "17.28"}
+    assert system.store.cursor == 2
+
+
+def test_the_cursor_waits_before_the_first_unrated_change() -> None:
+    system = System("UTC", Subscription(utc("2025-10-01"), FAAS_BILLING))
+    system.use("2025-10-14", 2_000_000)
+    system.use("2025-09-15", 2_000_000)
+    system.use("2025-10-15", 2_000_000)
+    system.accrue("demo")
+    assert system.accrued() == {"2025-10-01T00:00": "51.84"}
+    assert system.store.cursor == 1
+    system.accrue("demo")
+    assert len(system.store.facts) == 1
+
+
+def test_each_month_accrues_by_the_plan_held_when_it_began() -> None:
+    dear = Plan(UUID(int=3), "dear", "RUB", (PerUnit("invocations", Decimal(1)),), NOW)
+    system = System("UTC", BEGINNING, Subscription(utc("2025-11-01"), dear))
+    system.use("2025-10-31T23:59", 5)
+    system.use("2025-11-01", 7)
+    costs = system.accrue("demo")
+    assert [(cost.plan.name, str(cost.amount)) for cost in costs] == [
+        ("faas-billing-rub", "0.00"),
+        ("dear", "7.00"),
+    ]
+
+
+def test_an_unknown_tenant_is_not_found() -> None:
+    with pytest.raises(NotFound):
+        System().accrue("nobody")
