@@ -1,0 +1,120 @@
+"""The YAML that is deployed: what it promises, and that production and the runtime are told the same."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from eventing import types
+from runtime.broker.manifests import load_broker, load_triggers
+from runtime.manifest_documents import SinkBindingDocument, of_kind
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+BASE = CHECKOUT / "eventing" / "manifests" / "base"
+IN_MEMORY = CHECKOUT / "eventing" / "manifests" / "overlays" / "in-memory"
+TRIGGERS = CHECKOUT / "triggers"
+
+
+def documents(folder: Path) -> list[dict[str, Any]]:
+    return [item for file in sorted(folder.glob("*.yaml")) for item in yaml.safe_load_all(file.read_text())]
+
+
+def of(folder: Path, kind: str) -> list[dict[str, Any]]:
+    return [item for item in documents(folder) if item["kind"] == kind]
+
+
+def test_production_is_the_kafka_broker_with_letters_in_a_topic() -> None:
+    (broker,) = of(BASE, "Broker")
+    assert broker["metadata"]["annotations"] == {"eventing.knative.dev/broker.class": "Kafka"}
+    assert broker["spec"]["delivery"]["deadLetterSink"]["ref"]["kind"] == "KafkaSink"
+
+
+def test_the_runtime_is_told_the_same_schedule_as_production() -> None:
+    (kafka,), (memory,) = of(BASE, "Broker"), of(IN_MEMORY, "Broker")
+    for document in (kafka, memory):
+        del document["spec"]["delivery"]["deadLetterSink"]
+    assert kafka["spec"]["delivery"] == memory["spec"]["delivery"]
+    broker = load_broker(IN_MEMORY)
+    assert broker.path == "/billing/default"
+    policy = broker.delivery
+    assert (policy.retries, policy.backoff, policy.delay_s, policy.timeout_s) == (
+        12,
+        "exponential",
+        1.0,
+        30.0,
+    )
+    assert policy.dead_letter_sink is not None
+    assert policy.dead_letter_sink.ref is not None
+    assert policy.dead_letter_sink.ref.name == "billing-dead-letter"
+
+
+@pytest.mark.parametrize("folder", [BASE, IN_MEMORY])
+def test_a_kustomization_names_every_file_beside_it(folder: Path) -> None:
+    kustomization = yaml.safe_load((folder / "kustomization.yaml").read_text())
+    patches = [patch["path"] for patch in kustomization.get("patches", []) if "path" in patch]
+    named = {name for name in [*kustomization["resources"], *patches] if name.endswith(".yaml")}
+    assert named == {file.name for file in folder.glob("*.yaml")} - {"kustomization.yaml"}
+
+
+def test_the_in_memory_overlay_replaces_the_broker_and_leaves_out_what_needs_kafka() -> None:
+    base = {(item["kind"], item["metadata"]["name"]) for item in documents(BASE) if "metadata" in item}
+    (broker,) = of(IN_MEMORY, "Broker")
+    assert (broker["kind"], broker["metadata"]["name"]) in base
+    kustomization = yaml.safe_load((IN_MEMORY / "kustomization.yaml").read_text())
+    patches = [yaml.safe_load(item["patch"]) for item in kustomization["patches"] if "patch" in item]
+    assert {item["$patch"] for item in patches} == {"delete"}
+    without = {(item["kind"], item["metadata"]["name"]) for item in patches}
+    assert without == {(kind, name) for kind, name in base if kind.startswith("Kafka")}
+
+
+def test_everything_is_in_the_namespace_billing() -> None:
+    found = [*documents(BASE), *documents(IN_MEMORY), *documents(TRIGGERS)]
+    assert {item["metadata"]["namespace"] for item in found if "metadata" in item} == {"billing"}
+
+
+def test_triggers_are_one_to_a_file_and_carry_no_delivery_of_their_own() -> None:
+    broker = load_broker(IN_MEMORY)
+    for file in sorted(TRIGGERS.glob("*.yaml")):
+        (trigger,) = load_triggers(file, broker)
+        assert trigger.name == file.stem
+        assert trigger.delivery is broker.delivery
+        assert trigger.filters, "a Trigger without a filter gets everything"
+
+
+def test_usage_goes_to_the_aggregator_and_its_announcements_to_pricing() -> None:
+    wanted = {
+        "aggregator-usage": (types.USAGE_RECORDED, "billing-aggregator"),
+        "pricing-usage": (types.USAGE_AGGREGATED, "billing-pricing"),
+    }
+    for name, (event_type, service) in wanted.items():
+        (trigger,) = load_triggers(TRIGGERS / f"{name}.yaml", load_broker(IN_MEMORY))
+        assert trigger.filters == ({"exact": {"type": event_type}},)
+        assert trigger.subscriber.ref is not None
+        assert trigger.subscriber.ref.name == service
+
+
+def test_every_type_has_an_event_type_and_none_has_one_that_is_unknown() -> None:
+    declared = {
+        attribute["value"]: item["spec"]
+        for item in of(BASE, "EventType")
+        for attribute in item["spec"]["attributes"]
+        if attribute["name"] == "type"
+    }
+    ours = {value for value in vars(types).values() if str(value).startswith("dev.faasbilling.")}
+    assert declared.keys() == ours
+    for spec in declared.values():
+        required = {item["name"] for item in spec["attributes"] if item["required"]}
+        assert {"type", "source", "specversion", "id", types.TENANT_ID} <= required
+        assert spec["reference"]["name"] == "default"
+
+
+def test_functions_that_ask_for_it_publish_to_the_broker() -> None:
+    ((_, binding),) = of_kind(BASE, "SinkBinding", SinkBindingDocument)
+    assert binding.spec.subject.selector.match_labels == {"faasbilling.dev/publishes": "true"}
+    assert (binding.spec.subject.api_version, binding.spec.subject.kind) == (
+        "serving.knative.dev/v1",
+        "Service",
+    )
+    assert binding.spec.sink.ref is not None
+    assert (binding.spec.sink.ref.kind, binding.spec.sink.ref.name) == ("Broker", "default")
