@@ -1,11 +1,7 @@
 """`usage.aggregated` → accrued cost."""
 
-from functools import cache
-
-from flask import Request, Response
-
 from eventing import types
-from eventing.delivery import Function, event_function
+from eventing.delivery import event_function
 from eventing.event import Event, tenant_of
 from functions import bootstrap
 
@@ -13,10 +9,6 @@ from functions import bootstrap
 def start() -> None:
     """Send what an earlier process left behind."""
     bootstrap.pricing()
-
-
-def handle(request: Request) -> Response:
-    return _function()(request)
 
 
 def consume(event: Event) -> None:
@@ -29,6 +21,4 @@ def consume(event: Event) -> None:
         bootstrap.sending().wake()
 
 
-@cache
-def _function() -> Function:
-    return event_function(consume)
+handle = event_function(consume)
