@@ -76,13 +76,20 @@ def database_url(postgres_server: str, template_database: str) -> Iterator[str]:
         yield _url_of(postgres_server, name)
 
 
+@pytest.fixture(scope="module")
+def module_database_url(postgres_server: str, template_database: str) -> Iterator[str]:
+    """As `database_url`, for the tests of one module together: each with tenants of its own."""
+    with _database(postgres_server, f"test_{_run_id()}_{next(_numbers)}", template_database) as name:
+        yield _url_of(postgres_server, name)
+
+
 @pytest.fixture(scope="session")
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """URL of a server, without a database number: REDIS_URL, or an embedded one, fsync off."""
+    """URL of a server, without a database number: REDIS_URL, or an embedded one."""
     if given := environment().get("REDIS_URL"):
         yield given
         return
-    server = runtime.redis.prepare(tmp_path_factory.mktemp("server"), fsync="no")
+    server = runtime.redis.prepare(tmp_path_factory.mktemp("server"))
     process = Process.start(server.command)
     try:
         process.wait_until(server.ready, limit_s=runtime.redis.READY_LIMIT_S)

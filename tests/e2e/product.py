@@ -1,0 +1,204 @@
+"""The whole product, as `make run` starts it: real processes over real HTTP."""
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import psycopg
+
+from runtime.state import socket_dir
+from shared.adapters.redis_dead_letters import KeptLetter, RedisDeadLetters
+from shared.config import environment
+
+CHECKOUT = Path(__file__).parents[2]
+START_LIMIT_S = 120.0
+ADMIN_KEY = "e2e-admin-key"
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass
+class Product:
+    """The running product and the ways into it."""
+
+    state_dir: Path
+    triggers_dir: Path
+    api_port: int
+    broker_port: int
+    admin_key: str = ADMIN_KEY
+    process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+
+    @property
+    def api_url(self) -> str:
+        return f"http://localhost:{self.api_port}"
+
+    @property
+    def broker_url(self) -> str:
+        return f"http://localhost:{self.broker_port}/billing/default"
+
+    def start(self) -> None:
+        log = (self.state_dir.parent / "run.log").open("ab")
+        with closing(log):
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "runtime"],
+                cwd=CHECKOUT,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                env={
+                    **{k: v for k, v in environment().items() if k in ("PATH", "HOME", "LANG")},
+                    "STATE_DIR": str(self.state_dir),
+                    "TRIGGERS_DIR": str(self.triggers_dir),
+                    "API_PORT": str(self.api_port),
+                    "BROKER_PORT": str(self.broker_port),
+                    "ADMIN_API_KEY": self.admin_key,
+                },
+            )
+        until(lambda: b"Ctrl-C stops it" in self.output(), START_LIMIT_S, self.output, alive=self.is_alive)
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.send_signal(signal.SIGTERM)
+            self.process.wait(60)
+            self.process = None
+
+    def restart(self) -> None:
+        """Everything stopped and started again on the same state."""
+        self.stop()
+        (self.state_dir.parent / "run.log").unlink()
+        self.start()
+
+    def is_alive(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    def output(self) -> bytes:
+        return (self.state_dir.parent / "run.log").read_bytes()
+
+    def api(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        query: Mapping[str, object] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """A request with the admin key; `body` is bytes as they are, or anything JSON can hold."""
+        data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+        wanted = {"Authorization": f"Bearer {self.admin_key}", **(headers or {})}
+        if data is not None:
+            wanted.setdefault("Content-Type", "application/json")
+        target = f"/api/v1{path}" + (f"?{urlencode(query)}" if query else "")
+        return request(self.api_port, method, target, wanted, data)
+
+    def send_event(self, data: bytes, attributes: Mapping[str, str], *, structured: bool = False) -> Answer:
+        """A CloudEvent to the Broker, in binary or structured mode."""
+        attributes = {"specversion": "1.0", "source": "/e2e", **attributes}
+        if structured:
+            envelope = {**attributes, "datacontenttype": "application/json", "data": json.loads(data)}
+            headers = {"Content-Type": "application/cloudevents+json"}
+            return self.send_raw(json.dumps(envelope).encode(), headers)
+        headers = {"Content-Type": "application/json"}
+        return self.send_raw(data, headers | {f"ce-{name}": value for name, value in attributes.items()})
+
+    def send_raw(self, body: bytes, headers: Mapping[str, str]) -> Answer:
+        return request(self.broker_port, "POST", "/billing/default", headers, body)
+
+    def dead_letters(self) -> Sequence[KeptLetter]:
+        letters = RedisDeadLetters(f"unix://{quote(str(socket_dir(self.state_dir) / 'redis.sock'))}")
+        try:
+            return letters.list(limit=10_000)
+        finally:
+            letters.close()
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        (url,) = re.findall(rb"Database +(\S+)", self.output())
+        with psycopg.connect(url.decode()) as connection:
+            return connection.execute(query.encode()).fetchall()
+
+    def backlog(self) -> int:
+        answer = request(self.broker_port, "GET", "/backlog", {}, None)
+        outstanding: int = answer.json["outstanding"]
+        return outstanding
+
+    def settle(self) -> None:
+        """Wait until the Broker has nothing left to deliver."""
+        until(lambda: self.backlog() == 0, 60, self.output)
+
+    def tenant(self, slug: str, currency: str = "RUB", plan: str = "faas-billing-rub") -> str:
+        """A tenant of the test's own, with a plan."""
+        answer = self.api("POST", "/tenants", {"name": slug, "slug": slug, "currency": currency})
+        assert answer.status == 201, answer
+        answer = self.api("PUT", f"/tenants/{slug}/pricing-plan", {"plan_id": plan})
+        assert answer.status == 200, answer
+        return slug
+
+    def aggregates(self, **query: object) -> Sequence[Mapping[str, Any]]:
+        answer = self.api("GET", "/usage-aggregates", query=query)
+        assert answer.status == 200, answer
+        items: Sequence[Mapping[str, Any]] = answer.json["items"]
+        return items
+
+    def invocations(self, tenant: str, **query: object) -> int:
+        windows = self.aggregates(tenant_id=tenant, window_size="5m", limit=1000, **query)
+        return sum(int(window["invocations"]) for window in windows)
+
+
+def request(port: int, method: str, target: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
+    with closing(HTTPConnection("localhost", port, timeout=60)) as connection:
+        connection.request(method, target, body, dict(headers))
+        response = connection.getresponse()
+        return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
+
+
+def until(
+    condition: Callable[[], bool],
+    limit_s: float,
+    context: Callable[[], object] = lambda: "",
+    *,
+    alive: Callable[[], bool] = lambda: True,
+) -> None:
+    """Wait for a condition, with a limit."""
+    deadline = time.monotonic() + limit_s
+    while not condition():
+        assert alive(), f"the process ended: {context()!r}"
+        assert time.monotonic() < deadline, f"not within {limit_s} s: {context()!r}"
+        time.sleep(0.05)
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@contextmanager
+def running_product(folder: Path) -> Iterator[Product]:
+    product = Product(folder / "state", folder / "triggers", free_port(), free_port())
+    product.triggers_dir.mkdir()
+    try:
+        product.start()
+        yield product
+    finally:
+        product.stop()
