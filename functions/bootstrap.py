@@ -4,9 +4,11 @@ Imports stand inside the builders, so that no function pays for what another one
 """
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from functools import wraps
 from threading import Lock, RLock
 from typing import TYPE_CHECKING, TypeVar
+from uuid import UUID
 
 from functions.background import Background
 from shared.config import Settings, environment
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from shared.service.accrual import AccrueCost
     from shared.service.fold import Fold
     from shared.service.ingest import IngestUsage
-    from shared.service.rebuild import Rebuild
+    from shared.service.rebuild import Rebuilt
 
 
 T = TypeVar("T")
@@ -94,13 +96,13 @@ def billing_api() -> "ApiServices":
         tenants=Tenants(tenants, system_clock, new_id),
         ingest=IngestBody(_ingest(), tenants, system_clock),
         usage=PostgresUsageReport(database),
-        rebuild=_rebuild().run,
+        rebuild=_rebuild,
         plans=Plans(plans=plans, tenants=tenants, clock=system_clock),
         calculate=CalculateBill(
             tenants=tenants,
             plans=plans,
             usage=PostgresUsageReader(database),
-            fold=_fold().run_for,
+            fold=_fold_for,
             clock=system_clock,
         ).calculate,
     )
@@ -125,7 +127,7 @@ def folding() -> Background:
         return due_s
 
     def drain() -> None:
-        fold.run()
+        fold.run(announce_every=timedelta(0))
         _send_pending()
 
     return Background("folding", work, drain=drain)
@@ -187,11 +189,19 @@ def _fold() -> "Fold":
     return Fold(_windows(), system_clock)
 
 
-def _rebuild() -> "Rebuild":
+def _fold_for(tenant_id: UUID) -> None:
+    """Fold what the tenant has sent; what that announces is sent in the background."""
+    _fold().run_for(tenant_id)
+    sending().wake()
+
+
+def _rebuild(tenant_id: UUID, start: datetime, end: datetime) -> "Rebuilt":
     from eventing.usage import decode
     from shared.service.rebuild import Rebuild
 
-    return Rebuild(_windows(), _series(), decode)
+    rebuilt = Rebuild(_windows(), _fold(), _series(), decode).run(tenant_id, start, end)
+    folding().wake()
+    return rebuilt
 
 
 @once

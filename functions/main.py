@@ -80,6 +80,10 @@ def application() -> Handler:
 
     target = Settings.read(environment()).function_target
     app: Handler = create_app(target, source=__file__, signature_type="http")  # type: ignore[no-untyped-call]
+    # Only here, where no fork follows, may a function begin what it does beside its requests.
+    start = getattr(import_module(f"functions.{target}.handler"), "start", None)
+    if start is not None:
+        start()
     return app
 
 

@@ -8,7 +8,8 @@ from shared.domain.usage import EARLIEST
 
 _DATE = r"(\d{4}-\d\d-\d\d)[Tt]"
 _TIME = r"((?:[01]\d|2[0-3]):[0-5]\d:)([0-5]\d|60)(\.\d+)?"
-_OFFSET = r"([Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)"
+_OFFSET = r"([Zz]|[+-](?:0\d|1[0-5]):[0-5]\d)"
+# PostgreSQL, where `usage_raw` reads the text again, takes no larger offset; there is none on Earth.
 _rfc3339 = re.compile(_DATE + _TIME + _OFFSET, re.ASCII).fullmatch
 _read = datetime.fromisoformat
 _without_offset = re.compile(_DATE + _TIME, re.ASCII).fullmatch

@@ -10,7 +10,8 @@ from uuid import UUID
 class UsageAggregated:
     """A tenant's windows changed. It says that they did, not by how much: read the state.
 
-    `sequence` grows by one per announcement of the tenant, so that an older one can be dropped.
+    `sequence` grows with every change of the tenant's windows, so that an older announcement can be
+    dropped; several changes may be announced at once.
     `changed_from` and `changed_until` (UTC, half-open) span every window touched since the last one.
     """
 

@@ -50,6 +50,9 @@ class TenantDirectory(Protocol):
 class SeriesRegistry(Protocol):
     """The services and revisions of a tenant, registered on first sight."""
 
+    def remember(self, tenant_id: UUID) -> None:
+        """Have the tenant's series at hand, so that `register` need not ask for them."""
+
     def register(
         self, tenant_id: UUID, names: Iterable[SeriesName], *, seen_at: datetime
     ) -> Mapping[SeriesName, Series]: ...
@@ -68,8 +71,14 @@ class UsageLog(Protocol):
 class FoldTransaction(Protocol):
     """One transaction that holds the fold lock of a shard of tenants."""
 
-    def take_deltas(self, limit: int) -> Sequence[tuple[UUID, Windows]]:
-        """Up to `limit` deltas (tenant, 5-minute windows), removed by taking them."""
+    def take_deltas(self) -> Sequence[tuple[UUID, Windows]]:
+        """Some deltas (tenant, 5-minute windows), removed by taking them; none where there are none left.
+
+        No more at once than fits into memory.
+        """
+
+    def take_delta(self, tenant_id: UUID, event_key: UUID) -> Windows | None:
+        """One delta, removed by taking it; None where another took it."""
 
     def load(self, keys: Mapping[UUID, Iterable[WindowKey]]) -> dict[UUID, Windows]:
         """The windows that exist, by tenant."""
@@ -77,8 +86,8 @@ class FoldTransaction(Protocol):
     def save(self, windows: Mapping[UUID, Windows]) -> None:
         """Put these windows in the place of what is stored under their keys."""
 
-    def record_change(self, tenant_id: UUID, changed_from: datetime, changed_until: datetime) -> None:
-        """Advance the tenant's sequence and note the days that changed."""
+    def record_change(self, tenant_id: UUID, changed: Iterable[WindowKey]) -> None:
+        """Advance the tenant's sequence and note the UTC days of the windows that changed."""
 
     def due_announcements(self, now: datetime, announced_before: datetime) -> Sequence[UsageAggregated]:
         """Changes not yet announced, of tenants last announced before; marked as announced at `now`."""
@@ -100,9 +109,6 @@ class RebuildTransaction(FoldTransaction, Protocol):
     def payloads(self, tenant_id: UUID, start: datetime, end: datetime) -> Iterator["StoredPayload"]:
         """Payload rows that touch [start, end)."""
 
-    def payloads_complete_from(self, tenant_id: UUID) -> datetime | None:
-        """The instant from which every window's payloads are kept; None where none was ever dropped."""
-
 
 class StoredPayload(Protocol):
     @property
@@ -120,6 +126,18 @@ class WindowStore(Protocol):
 
     def shards_to_fold(self) -> Sequence[int]:
         """Shards with deltas or changes not announced."""
+
+    def deltas_of(self, shard: int) -> Sequence[tuple[UUID, UUID]]:
+        """(tenant, event key) of the deltas waiting in a shard."""
+
+    def put_aside(self, tenant_id: UUID, event_key: UUID, *, reason: str) -> None:
+        """Take a delta out of the way of the others; its payload keeps what it held."""
+
+    def changed_days(self, tenant_id: UUID, start: datetime, end: datetime) -> Sequence[datetime]:
+        """The UTC days in [start, end) on which the tenant has had windows, by their starts."""
+
+    def payloads_complete_from(self, tenant_id: UUID) -> datetime | None:
+        """The instant from which every window's payloads are kept; None where none was ever dropped."""
 
     def next_announcement(self) -> datetime | None:
         """The last announcement of the tenant that has waited longest to announce a change."""

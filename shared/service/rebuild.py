@@ -7,67 +7,80 @@ from uuid import UUID
 from shared.domain.aggregate import WindowKey, Windows, aggregate, merge, roll_up, series_name
 from shared.domain.errors import Unavailable
 from shared.domain.windows import WindowSize, floor
-from shared.service.fold import fold_deltas
+from shared.service.fold import Fold, fold_deltas
 from shared.service.ports import RebuildTransaction, SeriesRegistry, UsageDecoder, WindowStore
 
 _ATTEMPTS_MAX = 20
+_DAY = WindowSize.D1.length
 
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
     """How many windows were recomputed, and the ones left alone since payloads of theirs are gone."""
 
-    windows: int
-    left_alone: tuple[WindowKey, ...]
+    windows: int = 0
+    left_alone: tuple[WindowKey, ...] = ()
 
 
 class Rebuild:
-    def __init__(self, windows: WindowStore, series: SeriesRegistry, decode: UsageDecoder) -> None:
+    """Recomputes windows a UTC day at a time, so that no other tenant of the shard waits for long."""
+
+    def __init__(
+        self, windows: WindowStore, fold: Fold, series: SeriesRegistry, decode: UsageDecoder
+    ) -> None:
         self._windows = windows
+        self._fold = fold
         self._series = series
         self._decode = decode
 
     def run(self, tenant_id: UUID, start: datetime, end: datetime) -> Rebuilt:
         """Recompute a tenant's windows of every UTC day that [start, end) touches.
 
-        Raises Unavailable where folds got in the way each time.
+        Raises Unavailable where folds got in the way each time; days before are done then.
         """
-        start = floor(start, WindowSize.D1)
-        end = floor(end - timedelta(microseconds=1), WindowSize.D1) + WindowSize.D1.length
+        self._fold.run_for(tenant_id)
+        self._series.remember(tenant_id)
+        complete_from = self._windows.payloads_complete_from(tenant_id)
+        first, last = floor(start, WindowSize.D1), floor(end - timedelta(microseconds=1), WindowSize.D1)
+        days = [
+            self._rebuild_day(tenant_id, day, complete_from)
+            for day in self._windows.changed_days(tenant_id, first, last + _DAY)
+        ]
+        return Rebuilt(sum(day.windows for day in days), tuple(key for day in days for key in day.left_alone))
+
+    def _rebuild_day(self, tenant_id: UUID, day: datetime, complete_from: datetime | None) -> Rebuilt:
         shard = self._windows.shard_of(tenant_id)
         for attempt in range(_ATTEMPTS_MAX):
             try:
                 with self._windows.locked_snapshot(shard) as transaction:
-                    return self._rebuild(transaction, tenant_id, start, end)
+                    return self._rebuild(transaction, tenant_id, day, complete_from)
             except Unavailable:
                 if attempt == _ATTEMPTS_MAX - 1:
                     raise
         raise AssertionError("the loop returns or raises")
 
     def _rebuild(
-        self, transaction: RebuildTransaction, tenant_id: UUID, start: datetime, end: datetime
+        self, transaction: RebuildTransaction, tenant_id: UUID, day: datetime, complete_from: datetime | None
     ) -> Rebuilt:
         fold_deltas(transaction, [(tenant_id, delta) for delta in transaction.take_deltas_of(tenant_id)])
-        complete_from = transaction.payloads_complete_from(tenant_id)
-        stored = transaction.load_between(tenant_id, start, end)
+        stored = transaction.load_between(tenant_id, day, day + _DAY)
         kept = {key for key in stored if complete_from is not None and key.start < complete_from}
         recomputed = {
             key: facts
-            for key, facts in self._recompute(transaction, tenant_id, start, end).items()
+            for key, facts in self._recompute(transaction, tenant_id, day).items()
             if complete_from is None or key.start >= complete_from
         }
         unfounded = stored.keys() - kept - recomputed.keys()
+        wrong = {key for key, facts in recomputed.items() if stored.get(key) != facts}
         transaction.delete(tenant_id, unfounded)
-        transaction.save({tenant_id: recomputed})
-        if unfounded or any(stored.get(key) != facts for key, facts in recomputed.items()):
-            transaction.record_change(tenant_id, start, end)
+        transaction.save({tenant_id: {key: recomputed[key] for key in wrong}})
+        if unfounded or wrong:
+            transaction.record_change(tenant_id, unfounded | wrong)
         return Rebuilt(len(recomputed), tuple(sorted(kept, key=lambda key: (key.start, key.size.value))))
 
-    def _recompute(
-        self, transaction: RebuildTransaction, tenant_id: UUID, start: datetime, end: datetime
-    ) -> Windows:
+    def _recompute(self, transaction: RebuildTransaction, tenant_id: UUID, day: datetime) -> Windows:
         windows: Windows = {}
-        for payload in transaction.payloads(tenant_id, start, end):
+        for payload in transaction.payloads(tenant_id, day, day + _DAY):
             usage = self._decode(
                 payload.body.encode(), recorded_at=payload.recorded_at, received_at=payload.received_at
             )
@@ -75,4 +88,4 @@ class Rebuild:
                 tenant_id, {series_name(record) for record in usage.records}, seen_at=payload.received_at
             )
             merge(windows, aggregate(usage.records, series))
-        return roll_up({key: facts for key, facts in windows.items() if start <= key.start < end})
+        return roll_up({key: facts for key, facts in windows.items() if day <= key.start < day + _DAY})

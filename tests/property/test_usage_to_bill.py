@@ -69,7 +69,7 @@ class Product:
         series = PostgresSeries(database, new_id)
         self.windows = PostgresWindows(database, new_id)
         self.fold = Fold(self.windows, self.clock)
-        self._rebuild = Rebuild(self.windows, series, decode)
+        self._rebuild = Rebuild(self.windows, self.fold, series, decode)
         self._ingest = IngestUsage(
             decode=decode, tenants=directory, series=series, log=PostgresUsageLog(database), clock=self.clock
         )

@@ -1,5 +1,6 @@
 """The outbox in PostgreSQL: facts, each written in the transaction of the state it announces."""
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -10,6 +11,8 @@ import msgspec
 
 from shared.adapters.postgres.pool import Connection, Database
 from shared.domain.events import CostAccrued, Fact, UsageAggregated
+
+logger = logging.getLogger(__name__)
 
 _KINDS: dict[str, type[Fact]] = {kind.__name__: kind for kind in (UsageAggregated, CostAccrued)}
 
@@ -33,15 +36,25 @@ class PostgresOutbox:
     def take(self, limit: int) -> Iterator[Sequence[tuple[UUID, Fact]]]:
         with self._database.transaction() as connection:
             rows = connection.execute(
-                "SELECT id, kind, data::text FROM outbox ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED",
-                (limit,),
+                "SELECT id, kind, data::text FROM outbox WHERE kind = ANY(%s) ORDER BY id LIMIT %s"
+                " FOR UPDATE SKIP LOCKED",
+                # A newer process may announce what this one does not know yet.
+                (list(_KINDS), limit),
             ).fetchall()
             self._taking.connection = connection
             try:
-                yield [(id, msgspec.json.decode(data, type=_KINDS[kind])) for id, kind, data in rows]
+                yield list(_readable(rows))
             finally:
                 del self._taking.connection
 
     def done(self, ids: Iterable[UUID]) -> None:
         connection: Connection = self._taking.connection
         connection.execute("DELETE FROM outbox WHERE id = ANY(%s::uuid[])", (list(ids),))
+
+
+def _readable(rows: Iterable[tuple[UUID, str, str]]) -> Iterator[tuple[UUID, Fact]]:
+    for id, kind, data in rows:
+        try:
+            yield id, msgspec.json.decode(data, type=_KINDS[kind])
+        except msgspec.MsgspecError:
+            logger.exception("%s %s in the outbox cannot be read and stays there", kind, id)

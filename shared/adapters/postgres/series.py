@@ -21,6 +21,16 @@ class PostgresSeries:
         self._known: dict[tuple[UUID, SeriesName], Series] = {}
         self._lock = Lock()
 
+    def remember(self, tenant_id: UUID) -> None:
+        with self._database.statement() as connection:
+            rows = connection.execute(
+                "SELECT namespace, s.name, r.name, s.id, r.id FROM service s"
+                " JOIN revision r ON (r.tenant_id, r.service_id) = (s.tenant_id, s.id)"
+                " WHERE s.tenant_id = %s",
+                (tenant_id,),
+            ).fetchall()
+        self._keep(tenant_id, {SeriesName(*row[:3]): Series(*row[3:]) for row in rows})
+
     def register(
         self, tenant_id: UUID, names: Iterable[SeriesName], *, seen_at: datetime
     ) -> Mapping[SeriesName, Series]:
@@ -29,12 +39,15 @@ class PostgresSeries:
         missing = sorted(wanted - found.keys())
         if missing:
             registered = self._register(tenant_id, missing, seen_at)
-            with self._lock:
-                if len(self._known) >= _CACHE_MAX:
-                    self._known.clear()
-                self._known.update({(tenant_id, name): series for name, series in registered.items()})
+            self._keep(tenant_id, registered)
             found |= registered
         return found
+
+    def _keep(self, tenant_id: UUID, registered: Mapping[SeriesName, Series]) -> None:
+        with self._lock:
+            if len(self._known) >= _CACHE_MAX:
+                self._known.clear()
+            self._known.update({(tenant_id, name): series for name, series in registered.items()})
 
     def _register(
         self, tenant_id: UUID, names: Sequence[SeriesName], seen_at: datetime

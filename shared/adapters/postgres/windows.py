@@ -21,6 +21,9 @@ from shared.domain.windows import WindowSize, floor
 from shared.service.ports import NewId
 
 SHARDS = 16
+_DELTAS_MAX = 2_000
+_DELTA_BYTES_MAX = 2 * 1024 * 1024
+"""Decoded, a byte of a delta takes some twenty."""
 
 _FACTS = ", ".join(NUMBERS)
 _KEY = "tenant_id, window_size, window_start, service_id, revision_id"
@@ -72,6 +75,44 @@ class PostgresWindows:
             ).fetchone()
         return row[0] if row is not None else None
 
+    def deltas_of(self, shard: int) -> Sequence[tuple[UUID, UUID]]:
+        with self._database.statement() as connection:
+            return connection.execute(
+                "SELECT tenant_id, event_key FROM usage_delta WHERE shard = %s", (shard,)
+            ).fetchall()
+
+    def put_aside(self, tenant_id: UUID, event_key: UUID, *, reason: str) -> None:
+        with self._database.statement() as connection:
+            connection.execute(
+                "WITH taken AS ("
+                "  DELETE FROM usage_delta WHERE tenant_id = %s AND event_key = %s"
+                "  RETURNING tenant_id, event_key, delta)"
+                " INSERT INTO usage_delta_aside (tenant_id, event_key, delta, reason)"
+                " SELECT tenant_id, event_key, delta, %s FROM taken",
+                (tenant_id, event_key, reason),
+            )
+
+    def changed_days(self, tenant_id: UUID, start: datetime, end: datetime) -> Sequence[datetime]:
+        with self._database.statement() as connection:
+            rows = connection.execute(
+                "SELECT day::timestamp AT TIME ZONE 'UTC' FROM usage_change"
+                " WHERE tenant_id = %s AND day >= %s AND day < %s ORDER BY day",
+                (tenant_id, start.date(), end.date()),
+            )
+            return [day for (day,) in rows]
+
+    def payloads_complete_from(self, tenant_id: UUID) -> datetime | None:
+        with self._database.statement() as connection:
+            row = connection.execute(
+                "SELECT max(received_at) FROM usage_inbox i WHERE tenant_id = %s AND NOT EXISTS ("
+                "  SELECT FROM payload p WHERE (p.tenant_id, p.event_key) = (i.tenant_id, i.event_key))",
+                (tenant_id,),
+            ).fetchone()
+        if row is None or row[0] is None:
+            return None
+        last_touched = floor(row[0] + timedelta(seconds=AHEAD_S_MAX), WindowSize.M5)
+        return last_touched + WindowSize.M5.length
+
     @contextmanager
     def locked(self, shard: int, *, wait: bool) -> Iterator["PostgresFold | None"]:
         with self._database.transaction() as connection:
@@ -96,14 +137,24 @@ class PostgresFold:
         self._shard = shard
         self._new_id = new_id
 
-    def take_deltas(self, limit: int) -> Sequence[tuple[UUID, Windows]]:
+    def take_deltas(self) -> Sequence[tuple[UUID, Windows]]:
         rows = self._connection.execute(
             "DELETE FROM usage_delta WHERE ctid = ANY(ARRAY("
-            "  SELECT ctid FROM usage_delta WHERE shard = %s LIMIT %s"
+            "  SELECT ctid FROM ("
+            "    SELECT ctid, row_number() OVER taken AS n, sum(octet_length(delta)) OVER taken AS size"
+            "    FROM usage_delta WHERE shard = %s WINDOW taken AS (ROWS UNBOUNDED PRECEDING) LIMIT %s) d"
+            "  WHERE n = 1 OR size <= %s"
             ")) RETURNING tenant_id, delta",
-            (self._shard, limit),
+            (self._shard, _DELTAS_MAX, _DELTA_BYTES_MAX),
         )
         return [(tenant_id, delta.decode(text)) for tenant_id, text in rows]
+
+    def take_delta(self, tenant_id: UUID, event_key: UUID) -> Windows | None:
+        row = self._connection.execute(
+            "DELETE FROM usage_delta WHERE tenant_id = %s AND event_key = %s RETURNING delta",
+            (tenant_id, event_key),
+        ).fetchone()
+        return delta.decode(row[0]) if row is not None else None
 
     def load(self, keys: Mapping[UUID, Iterable[WindowKey]]) -> dict[UUID, Windows]:
         columns = _columns((tenant_id, key) for tenant_id, of_tenant in keys.items() for key in of_tenant)
@@ -129,7 +180,8 @@ class PostgresFold:
             with self._connection.cursor() as cursor:
                 cursor.executemany(_UPSERT, rows)
 
-    def record_change(self, tenant_id: UUID, changed_from: datetime, changed_until: datetime) -> None:
+    def record_change(self, tenant_id: UUID, changed: Iterable[WindowKey]) -> None:
+        keys = list(changed)
         self._connection.execute(
             "WITH tenant AS ("
             "  INSERT INTO tenant_usage AS t (tenant_id, shard, sequence, changed_from, changed_until)"
@@ -139,16 +191,14 @@ class PostgresFold:
             "    changed_until = greatest(t.changed_until, excluded.changed_until)"
             "  RETURNING sequence)"
             " INSERT INTO usage_change (tenant_id, day, sequence)"
-            " SELECT %(tenant_id)s, day, sequence"
-            " FROM tenant, generate_series(%(first_day)s::date, %(last_day)s::date, interval '1 day') day"
+            " SELECT %(tenant_id)s, day, sequence FROM tenant, unnest(%(days)s::date[]) day ORDER BY day"
             " ON CONFLICT (tenant_id, day) DO UPDATE SET sequence = excluded.sequence",
             {
                 "tenant_id": tenant_id,
                 "shard": self._shard,
-                "from": changed_from,
-                "until": changed_until,
-                "first_day": changed_from.date(),
-                "last_day": (changed_until - timedelta(microseconds=1)).date(),
+                "from": min(key.start for key in keys),
+                "until": max(key.end for key in keys),
+                "days": list({key.start.date() for key in keys}),
             },
         )
 
@@ -203,17 +253,6 @@ class PostgresRebuild(PostgresFold):
             )
             for row in cursor:
                 yield StoredPayload(*row)
-
-    def payloads_complete_from(self, tenant_id: UUID) -> datetime | None:
-        row = self._connection.execute(
-            "SELECT max(received_at) FROM usage_inbox i WHERE tenant_id = %s AND NOT EXISTS ("
-            "  SELECT FROM payload p WHERE (p.tenant_id, p.event_key) = (i.tenant_id, i.event_key))",
-            (tenant_id,),
-        ).fetchone()
-        if row is None or row[0] is None:
-            return None
-        last_touched = floor(row[0] + timedelta(seconds=AHEAD_S_MAX), WindowSize.M5)
-        return last_touched + WindowSize.M5.length
 
 
 def _columns(keys: Iterable[tuple[UUID, WindowKey]]) -> tuple[list[Any], ...]:

@@ -40,7 +40,7 @@ def upgrade() -> None:
         period_end timestamptz NOT NULL,
         currency text NOT NULL REFERENCES currency,
         plan_id uuid NOT NULL REFERENCES pricing_plan,
-        amount numeric(38, 18) NOT NULL,
+        amount numeric(58, 18) NOT NULL,
         lines jsonb NOT NULL,
         usage_sequence bigint NOT NULL,
         as_of timestamptz NOT NULL,

@@ -169,7 +169,7 @@ def test_mebibytes_become_bytes_rounded_up(text: str, size: int) -> None:
         ("2025-10-15T12:00:00+00:00", datetime(2025, 10, 15, 12, tzinfo=UTC)),
         ("2025-10-15T12:00:00-00:00", datetime(2025, 10, 15, 12, tzinfo=UTC)),
         ("2025-10-15T12:00:00.123456789+05:45", datetime(2025, 10, 15, 6, 15, 0, 123_456, tzinfo=UTC)),
-        ("2025-10-14T12:30:00-23:59", datetime(2025, 10, 15, 12, 29, tzinfo=UTC)),
+        ("2025-10-14T20:30:00-15:59", datetime(2025, 10, 15, 12, 29, tzinfo=UTC)),
         ("2024-02-29T00:00:00Z", datetime(2024, 2, 29, tzinfo=UTC)),
         ("2000-01-01T00:00:00Z", datetime(2000, 1, 1, tzinfo=UTC)),
         ("2025-10-15T13:05:00Z", datetime(2025, 10, 15, 13, 5, tzinfo=UTC)),

@@ -172,6 +172,7 @@ def test_a_bad_member_is_refused_by_its_path(member: str, field: str, fragment: 
         ('"2000-01-01T00:00:00+00:01"', "before the year 2000"),
         ('"0001-01-01T00:00:00+05:00"', "out of range"),
         ('"9999-12-31T23:59:59-05:00"', "out of range"),
+        ('"2025-10-15T12:00:00+16:00"', "must be an RFC 3339 time"),
         ('"9999-12-31T23:59:59Z"', "5 minutes ahead"),
         ('"2025-10-15T13:05:00.000001Z"', "5 minutes ahead"),
         ('"2025-10-15T13:06:00Z"', "5 minutes ahead"),

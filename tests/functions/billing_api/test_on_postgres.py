@@ -96,7 +96,7 @@ def product(database: Database) -> Product:
         tenants=Tenants(tenants, clock, new_id),
         ingest=IngestBody(ingest, tenants, clock),
         usage=PostgresUsageReport(database),
-        rebuild=Rebuild(windows, series, decode).run,
+        rebuild=Rebuild(windows, fold, series, decode).run,
         plans=Plans(plans=plans, tenants=tenants, clock=clock),
         calculate=CalculateBill(
             tenants=tenants, plans=plans, usage=PostgresUsageReader(database), fold=fold.run_for, clock=clock

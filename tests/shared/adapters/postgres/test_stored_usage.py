@@ -86,6 +86,20 @@ def test_usage_raw_opens_the_payload_in_the_documented_columns(database: Databas
     assert len({id for (id,) in rows(database, "SELECT id FROM usage_raw")}) == 6
 
 
+@pytest.mark.parametrize(
+    "timestamp",
+    ["2025-10-15T12:04:59.9999999Z", "2025-10-15T12:04:60Z", "2025-10-16T03:59:59.1234567+15:59"],
+)
+def test_usage_raw_and_the_windows_agree_on_odd_timestamps(database: Database, timestamp: str) -> None:
+    send(database, [{"timestamp": timestamp, "service_name": "s"}])
+    fold(database)
+    assert rows(
+        database,
+        "SELECT DISTINCT window_start <= u.timestamp AND u.timestamp < window_end"
+        " FROM usage_aggregate, usage_raw u WHERE window_size = '5m'",
+    ) == [(True,)]
+
+
 @pytest.mark.parametrize("distribution", ["log-normal", "constant", "zero", "bimodal"])
 def test_percentiles_of_every_window_are_within_one_per_cent(database: Database, distribution: str) -> None:
     rng = random.Random(11)
