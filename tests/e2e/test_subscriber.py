@@ -20,6 +20,7 @@ spec:
   subscriber: {{uri: "http://127.0.0.1:{port}/"}}
 """
 RECORD = b'{"timestamp":"2025-10-15T12:00:00Z","service_name":"waiter","duration_seconds":0.1}'
+COSTLY = b'{"timestamp":"2025-10-15T12:00:00Z","service_name":"waiter","invocations":2000000}'
 RECORDED = "dev.faasbilling.usage.recorded.v1"
 AGGREGATED = "dev.faasbilling.usage.aggregated.v1"
 ACCRUED = "dev.faasbilling.cost.accrued.v1"
@@ -72,8 +73,8 @@ def test_a_subscriber_gets_every_event_of_its_tenant_and_no_others(
     trigger = product.triggers_dir / "third-party.yaml"
     trigger.write_text(TRIGGER.format(tenant=ours, port=subscriber.port))
 
-    def send(id: str, tenant: str = ours) -> None:
-        assert product.send_event(RECORD, {"id": id, "type": RECORDED, "tenantid": tenant}).status == 202
+    def send(id: str, tenant: str = ours, data: bytes = RECORD) -> None:
+        assert product.send_event(data, {"id": id, "type": RECORDED, "tenantid": tenant}).status == 202
 
     def probed() -> bool:
         # A Trigger gets what comes after it was read; a probe tells when that was.
@@ -82,7 +83,7 @@ def test_a_subscriber_gets_every_event_of_its_tenant_and_no_others(
 
     until(probed, 10)
 
-    send("one")
+    send("one", data=COSTLY)
     send("theirs", others)
     until(lambda: subscriber.ids(RECORDED).count("one") == 1, 5)
     until(lambda: bool(subscriber.ids(AGGREGATED)), 20)
@@ -92,7 +93,7 @@ def test_a_subscriber_gets_every_event_of_its_tenant_and_no_others(
         assert headers["ce-specversion"] == "1.0"
         assert headers["content-type"] == "application/json"
         if headers["ce-type"] == RECORDED:
-            assert body == RECORD
+            assert body == (COSTLY if headers["ce-id"] == "one" else RECORD)
 
     subscriber.status = 503
     send("comes-again")
