@@ -71,6 +71,8 @@ def worker() -> Handler:
     # Ctrl-C reaches the worker too, and granian's parent passes it on as SIGTERM. Told twice at once, its
     # worker locks up: the second handler runs inside the first, which holds the lock of an Event.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    # Until the worker serves, it has its parent's handler, which would note a SIGTERM and do nothing.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     return application()
 
 
