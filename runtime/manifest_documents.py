@@ -48,6 +48,7 @@ class DeliverySpec(Strict, frozen=True):
     backoff_delay: str = "PT0S"
     timeout: str = ""
     dead_letter_sink: Destination | None = None
+    format: Literal["json", "binary"] = "binary"
 
 
 class BrokerSpec(Strict, frozen=True):
@@ -66,11 +67,23 @@ class LegacyFilter(Strict, frozen=True):
     attributes: dict[str, str] = {}
 
 
+class Filter(Strict, frozen=True):
+    """One object of `filters`: one dialect of these, or none."""
+
+    exact: dict[str, str] = {}
+    prefix: dict[str, str] = {}
+    suffix: dict[str, str] = {}
+    all: list["Filter"] = []
+    any: list["Filter"] = []
+    not_: "Filter | None" = msgspec.field(default=None, name="not")
+    cesql: str = ""
+
+
 class TriggerSpec(Strict, frozen=True):
     subscriber: Destination
     broker: str = "default"
     filter: LegacyFilter = LegacyFilter()
-    filters: list[dict[str, Any]] = []
+    filters: list[Filter] = []
     delivery: DeliverySpec | None = None
 
 

@@ -15,6 +15,8 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from runtime.broker.chaos import ENVIRONMENT as SWITCHES
+from runtime.broker.chaos import Chaos, Switches
 from runtime.broker.client import Addresses, Client
 from runtime.broker.exchange import Exchange
 from runtime.broker.ingress import create_app
@@ -44,6 +46,7 @@ class BrokerSettings:
     services_file: Path
     overlay: Path
     trigger_folders: tuple[Path, ...]
+    switches: Switches
 
     @classmethod
     def read(cls, env: Mapping[str, str]) -> Self:
@@ -59,6 +62,7 @@ class BrokerSettings:
             services_file=Path(env.get("STATE_DIR", CHECKOUT / ".state")) / "services.json",
             overlay=Path(env.get("BROKER_OVERLAY", OVERLAY)),
             trigger_folders=(CHECKOUT / "triggers", *([Path(more)] if more else [])),
+            switches=Switches.read(env.get(SWITCHES, "")),
         )
 
 
@@ -77,9 +81,10 @@ async def serve(settings: BrokerSettings) -> None:
         retry=Retry(NoBackoff(), 0),  # a write repeated by the client would be a second event
         socket_timeout=REDIS_TIMEOUT_S,
     )
-    client = Client.open(Addresses(settings.services_file), broker.namespace)
+    chaos = Chaos(settings.switches)
+    client = Client.open(Addresses(settings.services_file), broker.namespace, chaos)
     files = TriggerFiles(settings.trigger_folders, broker)
-    exchange = Exchange(broker, files, Log(redis, broker.path.strip("/")), client, system_clock)
+    exchange = Exchange(broker, files, Log(redis, broker.path.strip("/")), client, system_clock, chaos)
     server = Server(
         uvicorn.Config(
             create_app(exchange),
@@ -96,6 +101,8 @@ async def serve(settings: BrokerSettings) -> None:
     try:
         await exchange.start()
         logger.info("%s: http://localhost:%d%s", BANNER, settings.port, broker.path)
+        if settings.switches != Switches():
+            logger.warning("test switches are on: %s", settings.switches)
         await server.serve()
     finally:
         await exchange.stop()

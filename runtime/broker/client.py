@@ -10,6 +10,7 @@ from urllib.parse import urljoin
 
 import aiohttp
 
+from runtime.broker.chaos import Chaos
 from runtime.broker.delivery import Answer, Failed, timed_out, unreachable
 from runtime.manifest_documents import Destination
 
@@ -48,16 +49,17 @@ class Client:
 
     addresses: Addresses
     namespace: str
+    chaos: Chaos
     _session: aiohttp.ClientSession
 
     @classmethod
-    def open(cls, addresses: Addresses, namespace: str) -> Self:
+    def open(cls, addresses: Addresses, namespace: str, chaos: Chaos) -> Self:
         session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_S),
             cookie_jar=aiohttp.DummyCookieJar(),
             skip_auto_headers=OURS_ALONE,
         )
-        return cls(addresses, namespace, session)
+        return cls(addresses, namespace, chaos, session)
 
     async def close(self) -> None:
         await self._session.close()
@@ -66,6 +68,7 @@ class Client:
         self, to: Destination, headers: Mapping[str, str], body: bytes, timeout_s: float | None
     ) -> Answer | Failed:
         """One attempt. Failed where there was no answer."""
+        await self.chaos.hold_back()
         name, url = self._locate(to)
         if url is None:
             return unreachable(name, "no Service of that name listens here")
@@ -75,7 +78,8 @@ class Client:
                 url, data=body, headers=headers, timeout=timeout, allow_redirects=False
             ) as response:
                 answered = {key.lower(): text for key, text in response.headers.items()}
-                return Answer(name, response.status, answered, await _body(response))
+                answer = Answer(name, response.status, answered, await _body(response))
+                return unreachable(name, "the answer is dropped") if self.chaos.drops() else answer
         except TimeoutError:
             return timed_out(name)
         except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -87,7 +91,7 @@ class Client:
             return to.uri, to.uri
         name = f"http://{to.ref.name}.{to.ref.namespace or self.namespace}.svc.cluster.local"
         address = self.addresses.find(to.ref.name)
-        return name, urljoin(address, to.uri) if address is not None else None
+        return urljoin(name, to.uri), urljoin(address, to.uri) if address is not None else None
 
 
 async def _body(response: aiohttp.ClientResponse) -> bytes:

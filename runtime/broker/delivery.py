@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from eventing.codec import STRUCTURED
 from runtime.broker.manifests import DeliveryPolicy
-from runtime.broker.message import TTL, Message, is_event, receive
+from runtime.broker.message import TTL, Message, is_event, receive_reply
 from shared.domain.errors import Rejected
 
 RETRIED_BELOW_500: Final = frozenset({404, 408, 409, 429})
@@ -91,9 +92,14 @@ def wait_s(policy: DeliveryPolicy, retry: int) -> float:
     return policy.delay_s * (2.0**retry if policy.backoff == "exponential" else retry)
 
 
-def subscriber_headers(event: Message, namespace: str) -> dict[str, str]:
-    headers = {**event.headers, **event.binary_headers(hidden=TTL)}
-    return {**headers, "kn-namespace": namespace, "prefer": "reply"}
+def subscriber_request(
+    event: Message, namespace: str, *, structured: bool = False
+) -> tuple[dict[str, str], bytes]:
+    """Headers and body. Raises ValueError where the data cannot go into JSON."""
+    seen, ours = event.without(TTL), {"kn-namespace": namespace, "prefer": "reply"}
+    if structured:
+        return {**event.headers, "content-type": STRUCTURED, **ours}, seen.structured()
+    return {**event.headers, **seen.binary_headers(), **ours}, event.body
 
 
 def sink_headers(event: Message, namespace: str) -> dict[str, str]:
@@ -114,7 +120,7 @@ def letter(event: Message, failure: Failed) -> Message:
 def _judge_success(answer: Answer, ingress_url: str) -> Outcome:
     if is_event(answer.headers):
         try:
-            return Delivered(receive(answer.headers, answer.body))
+            return Delivered(receive_reply(answer.headers, answer.body))
         except Rejected as error:
             if {fault.field for fault in error.faults} <= {"id", "source", "type"}:
                 return refused(ingress_url, error)

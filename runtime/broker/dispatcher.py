@@ -18,7 +18,7 @@ from runtime.broker.delivery import (
     judge_sink,
     letter,
     sink_headers,
-    subscriber_headers,
+    subscriber_request,
     unreachable,
     wait_s,
 )
@@ -186,8 +186,8 @@ class Dispatcher:
 
     async def _to_subscriber(self, event: Message) -> Outcome:
         trigger = self.trigger
-        headers = subscriber_headers(event, trigger.namespace)
-        answer = await self._client.post(trigger.subscriber, headers, event.body, trigger.delivery.timeout_s)
+        headers, body = subscriber_request(event, trigger.namespace, structured=trigger.structured)
+        answer = await self._client.post(trigger.subscriber, headers, body, trigger.delivery.timeout_s)
         outcome = judge(answer, self._replies.ingress_url) if isinstance(answer, Answer) else answer
         if isinstance(outcome, Delivered) and outcome.reply is not None:
             return self._replies.admit_reply(event, outcome.reply)

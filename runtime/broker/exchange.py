@@ -6,6 +6,7 @@ from logging import getLogger
 from typing import Final
 
 from runtime.broker import filters
+from runtime.broker.chaos import Chaos
 from runtime.broker.client import Client
 from runtime.broker.delivery import Delivered, Outcome, refused
 from runtime.broker.dispatcher import Dispatcher
@@ -19,17 +20,19 @@ from shared.service.ports import Clock
 
 logger = getLogger(__name__)
 
-WATCH_S: Final = 0.2
+WATCH_S: Final = 0.1
 GRACE_S: Final = 4.0
 
 
 class Exchange:
     """`start` before use, `stop` after it, both in one event loop."""
 
-    def __init__(self, broker: Broker, files: TriggerFiles, log: Log, client: Client, clock: Clock) -> None:
+    def __init__(
+        self, broker: Broker, files: TriggerFiles, log: Log, client: Client, clock: Clock, chaos: Chaos
+    ) -> None:
         self.broker, self.metrics = broker, Metrics()
         self.ingress_url = f"http://broker-ingress.knative-eventing.svc.cluster.local{broker.path}"
-        self._files, self._log, self._client, self._clock = files, log, client, clock
+        self._files, self._log, self._client, self._clock, self._chaos = files, log, client, clock, chaos
         self._dispatchers: dict[str, Dispatcher] = {}
         self._watcher: asyncio.Task[None] | None = None
 
@@ -58,6 +61,7 @@ class Exchange:
                 await self._log.append(names, admitted)
         finally:
             self._wake(names)
+        self._chaos.before_answer()
         self.metrics.accepted.inc()
 
     def admit_reply(self, original: Message, reply: Message) -> Outcome:
@@ -83,10 +87,11 @@ class Exchange:
         return {"outstanding": sum(by_trigger.values()), "by_trigger": by_trigger, "parked": parked}
 
     def _matching(self, event: Message) -> tuple[str, ...]:
-        return tuple(
-            name
-            for name, dispatcher in self._dispatchers.items()
-            if filters.matches(dispatcher.trigger, event.attributes)
+        triggers = (dispatcher.trigger for dispatcher in self._dispatchers.values())
+        return self._chaos.doubled(
+            trigger.name
+            for trigger in triggers
+            if filters.matches(trigger.filters, trigger.attributes, event.attributes)
         )
 
     def _wake(self, names: tuple[str, ...]) -> None:

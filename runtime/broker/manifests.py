@@ -6,19 +6,24 @@ Read strictly: an unknown field, a wrong type or a misspelt duration is a fault 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from logging import getLogger
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
+from runtime.broker import filters
 from runtime.manifest_documents import (
     BrokerDocument,
     DeliverySpec,
     Destination,
+    Filter,
     TriggerDocument,
     convert,
     documents,
     of_kind,
 )
 from shared.domain.errors import Rejected
+
+logger = getLogger(__name__)
 
 # What the webhook gives a Broker that says nothing about delivery.
 DEFAULT_DELIVERY: Final = DeliverySpec(retry=10, backoff_policy="exponential", backoff_delay="PT0.2S")
@@ -51,14 +56,18 @@ class Broker:
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """`filters`, where there are any, stand in the place of `attributes`; `delivery` is complete."""
+    """`filters`, where there are any, stand in the place of `attributes`; `delivery` is complete.
+
+    A `structured` one is sent events in one piece of JSON.
+    """
 
     name: str
     namespace: str
     subscriber: Destination
     delivery: DeliveryPolicy
     attributes: Mapping[str, str]
-    filters: tuple[Mapping[str, Any], ...]
+    filters: tuple[Filter, ...]
+    structured: bool = False
 
 
 def load_broker(folder: Path) -> Broker:
@@ -95,6 +104,8 @@ def _trigger(place: str, document: TriggerDocument, broker: Broker) -> Trigger:
     if spec.broker != broker.name:
         raise Rejected.because(f"{place}spec.broker", f"there is no Broker {spec.broker}, only {broker.name}")
     _check_destination(f"{place}spec.subscriber", spec.subscriber)
+    for warning in filters.check(spec.filters, spec.filter.attributes, f"{place}spec."):
+        logger.warning("%s", warning)
     return Trigger(
         name=document.metadata.name,
         namespace=namespace,
@@ -102,6 +113,7 @@ def _trigger(place: str, document: TriggerDocument, broker: Broker) -> Trigger:
         delivery=_policy(f"{place}spec.delivery", spec.delivery, broker.delivery),
         attributes=spec.filter.attributes,
         filters=tuple(spec.filters),
+        structured=spec.delivery is not None and spec.delivery.format == "json",
     )
 
 

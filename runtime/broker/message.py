@@ -6,15 +6,21 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
+import msgspec
+
 from eventing.codec import decode
 from eventing.event import rfc3339
 from shared.domain.errors import Rejected
 
 TTL: Final = "knativebrokerttl"
 TTL_MAX: Final = 255
+UNSAID: Final = "text/plain; charset=utf-8"
 ARRIVAL_TIME: Final = "knativearrivaltime"
 _NUMBER: Final = re.compile(r"[+-]?\d{1,18}", re.ASCII)
 _FORWARDED: Final = re.compile(r"x-request-id|retry-after|knative-.*|x-b3-.*")
+_FORWARDED_OF_REPLY: Final = re.compile(r"x-request-id|knative-.*")
+_JSON: Final = frozenset({"", "application/json", "text/json"})
+_json: Final = msgspec.json.Decoder(msgspec.Raw)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,37 +34,45 @@ class Message:
     def with_attributes(self, **changed: str) -> "Message":
         return replace(self, attributes={**self.attributes, **changed})
 
-    def binary_headers(self, *, hidden: str = "") -> dict[str, str]:
-        """Headers of a request in binary mode, without the attribute that is `hidden`."""
-        headers = {f"ce-{name}": text for name, text in self.attributes.items() if name != hidden}
+    def without(self, name: str) -> "Message":
+        return replace(self, attributes={key: text for key, text in self.attributes.items() if key != name})
+
+    def binary_headers(self) -> dict[str, str]:
+        """Headers of a request in binary mode; the body is the data."""
+        headers = {f"ce-{name}": text for name, text in self.attributes.items()}
         if (content_type := headers.pop("ce-datacontenttype", None)) is not None:
             headers["content-type"] = content_type
         return headers
 
+    def structured(self) -> bytes:
+        """The event as one JSON object, its data number for number. Raises ValueError where data is not
+        what `datacontenttype` says."""
+        if not self.body:
+            return msgspec.json.encode(self.attributes)
+        media_type = self.attributes.get("datacontenttype", "").partition(";")[0].strip().lower()
+        data = _json.decode(self.body) if media_type in _JSON else self.body.decode()
+        return msgspec.json.encode({**self.attributes, "data": data})
 
-def receive(headers: Mapping[str, str], body: bytes) -> Message:
-    """The event of a request or a reply; header names in lower case. Raises Rejected."""
+
+def receive(headers: Mapping[str, str], body: bytes, forwarded: "re.Pattern[str]" = _FORWARDED) -> Message:
+    """The event of a request; header names in lower case. Raises Rejected."""
     event = decode(headers, body)
-    core = {
-        "specversion": event.specversion,
-        "id": event.id,
-        "source": event.source,
-        "type": event.type,
-        "time": rfc3339(event.time) if event.time else None,
-        "subject": event.subject,
-        "datacontenttype": event.datacontenttype,
-        "dataschema": event.dataschema,
-    }
-    attributes = {name: text for name, text in core.items() if text is not None}
-    forwarded = {name: text for name, text in headers.items() if _FORWARDED.fullmatch(name)}
-    return Message({**attributes, **event.extensions}, event.data, forwarded)
+    kept = {name: text for name, text in headers.items() if forwarded.fullmatch(name)}
+    return Message(event.attributes(), event.data, kept)
+
+
+def receive_reply(headers: Mapping[str, str], body: bytes) -> Message:
+    """The event of an answer, whose data is text where it does not say what it is. Raises Rejected."""
+    reply = receive(headers, body, _FORWARDED_OF_REPLY)
+    if not reply.body or "datacontenttype" in reply.attributes:
+        return reply
+    return reply.with_attributes(datacontenttype=UNSAID)
 
 
 def is_event(headers: Mapping[str, str]) -> bool:
     """Whether an answer claims to be an event."""
-    return "ce-specversion" in headers or headers.get("content-type", "").startswith(
-        "application/cloudevents"
-    )
+    media_type = headers.get("content-type", "").lower()
+    return "ce-specversion" in headers or media_type.startswith("application/cloudevents")
 
 
 def admit(message: Message, now: datetime) -> Message:

@@ -2,15 +2,11 @@
 
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
-from logging import getLogger
 from pathlib import Path
 
-from runtime.broker import filters
 from runtime.broker.manifests import Broker, Trigger, load_triggers
 from runtime.manifest_documents import yaml_files
 from shared.domain.errors import Fault, Rejected
-
-logger = getLogger(__name__)
 
 Stamp = tuple[int, int, int]
 
@@ -47,8 +43,6 @@ def _load(path: Path, broker: Broker, *, taken: Container[str]) -> tuple[Trigger
     for position, name in enumerate(names):
         if name in taken or name in names[:position]:
             raise Rejected.because(f"{path}: metadata.name", f"there is another Trigger {name}")
-    for trigger in triggers:
-        _check_filters(path, trigger)
     return triggers
 
 
@@ -61,13 +55,3 @@ def _stamps_of(folder: Path) -> list[tuple[Path, Stamp]]:
             continue
         found.append((path.absolute(), (stat.st_mtime_ns, stat.st_size, stat.st_ino)))
     return found
-
-
-def _check_filters(path: Path, trigger: Trigger) -> None:
-    try:
-        warnings = filters.check(trigger)
-    except Rejected as error:
-        faults = (Fault(f"{path}: {trigger.name}: {fault.field}", fault.message) for fault in error.faults)
-        raise Rejected(*faults) from error
-    for warning in warnings:
-        logger.warning("%s: %s: %s", path, trigger.name, warning)

@@ -8,7 +8,7 @@ import yaml
 
 from eventing import types
 from runtime.broker.manifests import load_broker, load_triggers
-from runtime.manifest_documents import SinkBindingDocument, of_kind
+from runtime.manifest_documents import Filter, SinkBindingDocument, of_kind
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 BASE = CHECKOUT / "eventing" / "manifests" / "base"
@@ -89,7 +89,7 @@ def test_usage_goes_to_the_aggregator_and_its_announcements_to_pricing() -> None
     }
     for name, (event_type, service) in wanted.items():
         (trigger,) = load_triggers(TRIGGERS / f"{name}.yaml", load_broker(IN_MEMORY))
-        assert trigger.filters == ({"exact": {"type": event_type}},)
+        assert trigger.filters == (Filter(exact={"type": event_type}),)
         assert trigger.subscriber.ref is not None
         assert trigger.subscriber.ref.name == service
 

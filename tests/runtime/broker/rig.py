@@ -3,16 +3,18 @@
 import http.client
 import json
 import signal
+import socket
 import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -22,6 +24,7 @@ from shared.config import environment
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 LIMIT_S = 20.0
+PROBE = "probe-"
 
 BROKER = """
 apiVersion: eventing.knative.dev/v1
@@ -49,12 +52,15 @@ def until(condition: Callable[[], Any], what: str = "", limit_s: float = LIMIT_S
 @dataclass(frozen=True)
 class Received:
     at: float
+    path: str
     headers: Mapping[str, str]
     body: bytes
 
     @property
     def id(self) -> str:
-        return self.headers.get("ce-id", "")
+        """Of a binary or a structured event."""
+        structured = self.headers.get("content-type", "").startswith("application/cloudevents")
+        return str(json.loads(self.body)["id"] if structured else self.headers.get("ce-id", ""))
 
 
 @dataclass(frozen=True)
@@ -66,26 +72,34 @@ class Reply:
 
 
 class Subscriber:
-    """Answers with `replies` in turn, then with `default`; keeps what it was sent."""
+    """Answers with `replies` in turn, then with `default`; keeps what it was sent, but for probes."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = "127.0.0.1") -> None:
+        self.host = host
         self.received: list[Received] = []
+        self.probed: set[str] = set()
+        self.connections: set[socket.socket] = set()
         self.replies: deque[Reply] = deque()
         self.default = Reply()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        address = host if host.startswith("127.") else ""
+        self._server = ThreadingHTTPServer((address, 0), _handler(self))
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
         self._thread.start()
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"http://{self.host}:{self._server.server_address[1]}"
 
     def ids(self) -> list[str]:
         return [request.id for request in self.received]
 
     def close(self) -> None:
+        """Nobody is answered any more, on a connection that was kept neither."""
         self._server.shutdown()
+        for connection in [*self.connections]:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
         self._thread.join()
         self._server.server_close()
 
@@ -97,8 +111,13 @@ def _handler(subscriber: Subscriber) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length", "0")))
             headers = {name.lower(): value for name, value in self.headers.items()}
-            subscriber.received.append(Received(time.monotonic(), headers, body))
-            reply = subscriber.replies.popleft() if subscriber.replies else subscriber.default
+            received = Received(time.monotonic(), self.path, headers, body)
+            if received.id.startswith(PROBE):
+                subscriber.probed.add(self.path)
+                reply = Reply()
+            else:
+                subscriber.received.append(received)
+                reply = subscriber.replies.popleft() if subscriber.replies else subscriber.default
             if reply.wait_for is not None:
                 reply.wait_for.wait(LIMIT_S)
             self.send_response(reply.status)
@@ -111,22 +130,64 @@ def _handler(subscriber: Subscriber) -> type[BaseHTTPRequestHandler]:
             pass
 
         def handle(self) -> None:
+            subscriber.connections.add(self.connection)
             try:
                 super().handle()
             except OSError:
                 self.close_connection = True
+            finally:
+                subscriber.connections.discard(self.connection)
 
     return Handler
 
 
 @dataclass
-class RunningBroker:
+class BrokerClient:
+    """The way into a Broker."""
+
+    url: str
+
+    @property
+    def path(self) -> str:
+        return urlsplit(self.url).path
+
+    def request(
+        self, method: str, target: str, headers: Mapping[str, str] = {}, body: bytes = b""
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        parts = urlsplit(self.url)
+        assert parts.hostname is not None
+        connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=LIMIT_S)
+        try:
+            connection.putrequest(method, target, skip_accept_encoding=True)
+            for name, value in {"content-length": str(len(body)), **headers}.items():
+                connection.putheader(name, value.encode())
+            connection.endheaders(body)
+            response = connection.getresponse()
+            return response.status, {k.lower(): v for k, v in response.headers.items()}, response.read()
+        finally:
+            connection.close()
+
+    def send(self, body: bytes = b"{}", *, headers: Mapping[str, str] = {}, **attributes: str) -> int:
+        """The status of a binary event with these attributes over complete ones."""
+        return self.send_event(attributes, body, headers)
+
+    def send_event(
+        self, attributes: Mapping[str, str], body: bytes = b"{}", headers: Mapping[str, str] = {}
+    ) -> int:
+        event = {"specversion": "1.0", "id": "1", "source": "/test", "type": "t", **attributes}
+        own = {f"ce-{name}": text for name, text in event.items()}
+        json_type = {"content-type": "application/json"}
+        return self.request("POST", self.path, {**own, **json_type, **headers}, body)[0]
+
+
+@dataclass
+class RunningBroker(BrokerClient):
     """A broker of its own: state, port and Redis database."""
 
     home: Path
     redis_url: str
-    port: int
     process: Process | None = None
+    chaos: str = ""
 
     @property
     def log(self) -> str:
@@ -137,10 +198,11 @@ class RunningBroker:
             "PATH": environment()["PATH"],
             "PYTHONUNBUFFERED": "1",
             "REDIS_URL": self.redis_url,
-            "BROKER_PORT": str(self.port),
+            "BROKER_PORT": str(urlsplit(self.url).port),
             "STATE_DIR": str(self.home),
             "TRIGGERS_DIR": str(self.home / "triggers"),
             "BROKER_OVERLAY": str(self.home / "overlay"),
+            "BROKER_CHAOS": self.chaos,
         }
         argv = (sys.executable, "-m", "runtime.broker")
         self.process = Process.start(Command("broker", argv, self.home / "broker.log", env, CHECKOUT))
@@ -159,27 +221,6 @@ class RunningBroker:
         code = self.process.exit_code
         assert code is not None
         return code
-
-    def request(
-        self, method: str, target: str, headers: Mapping[str, str] = {}, body: bytes = b""
-    ) -> tuple[int, Mapping[str, str], bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=LIMIT_S)
-        try:
-            connection.putrequest(method, target, skip_accept_encoding=True)
-            for name, value in {"content-length": str(len(body)), **headers}.items():
-                connection.putheader(name, value.encode())
-            connection.endheaders(body)
-            response = connection.getresponse()
-            return response.status, {k.lower(): v for k, v in response.headers.items()}, response.read()
-        finally:
-            connection.close()
-
-    def send(self, body: bytes = b"{}", *, headers: Mapping[str, str] = {}, **attributes: str) -> int:
-        """The status of a binary event with these attributes over complete ones."""
-        event = {"specversion": "1.0", "id": "1", "source": "/test", "type": "t", **attributes}
-        own = {f"ce-{name}": text for name, text in event.items()}
-        json_type = {"content-type": "application/json"}
-        return self.request("POST", "/billing/default", {**own, **json_type, **headers}, body)[0]
 
     def backlog(self) -> dict[str, Any]:
         backlog: dict[str, Any] = json.loads(self.request("GET", "/backlog")[2])
@@ -235,7 +276,8 @@ def broker_home(home: Path, redis_url: str, manifest: str = BROKER) -> Iterator[
     (home / "triggers").mkdir()
     (home / "overlay").mkdir()
     (home / "overlay" / "broker.yaml").write_text(manifest)
-    broker = RunningBroker(home, redis_url, ports.some_free(1, frozenset())[0])
+    url = f"http://127.0.0.1:{ports.some_free(1, frozenset())[0]}/billing/default"
+    broker = RunningBroker(url, home, redis_url)
     try:
         yield broker
     finally:

@@ -10,7 +10,7 @@ from runtime.broker.delivery import (
     judge_sink,
     letter,
     sink_headers,
-    subscriber_headers,
+    subscriber_request,
     timed_out,
     unreachable,
     wait_s,
@@ -119,7 +119,8 @@ def test_22_waits(backoff: str, delay_s: float, waits: list[float]) -> None:
 
 
 def test_10_and_14_a_subscriber_is_sent_a_binary_event_and_asked_to_reply() -> None:
-    headers = subscriber_headers(EVENT, "billing")
+    headers, body = subscriber_request(EVENT, "billing")
+    assert body == EVENT.body
     assert headers == {
         "ce-specversion": "1.0",
         "ce-id": "1",

@@ -34,20 +34,6 @@ def send_all(broker: RunningBroker, number: int) -> set[str]:
     return ids
 
 
-def test_40_a_kill_between_202_and_delivery_loses_nothing(
-    own_broker: RunningBroker, subscriber: Subscriber, store: "redis.Redis"
-) -> None:
-    own_broker.write_trigger("kept", "nobody", **EVENTS, delivery=AGAIN_IN_AN_HOUR)
-    own_broker.start()
-    ids = send_all(own_broker, 50)
-    own_broker.kill()
-    assert store.xlen(STREAM.format("kept")) == 50
-    own_broker.write_trigger("kept", subscriber, **EVENTS)
-    own_broker.start()
-    until(lambda: own_broker.outstanding("kept") == 0)
-    assert set(subscriber.ids()) == ids
-
-
 def test_40_a_kill_amid_deliveries_loses_nothing(
     own_broker: RunningBroker, subscriber: Subscriber, store: "redis.Redis"
 ) -> None:

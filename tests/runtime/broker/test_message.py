@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from runtime.broker.message import admit, is_event, receive
+from runtime.broker.message import admit, is_event, receive, receive_reply
 from shared.domain.errors import Rejected
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, 123456, UTC)
@@ -74,6 +74,52 @@ def test_13_few_headers_go_on() -> None:
     }
     kept = {"x-request-id", "x-b3-traceid", "retry-after", "knative-thing"}
     assert receive(headers, b"").headers.keys() == kept
+
+
+def test_13_of_an_answer_fewer_headers_go_on() -> None:
+    headers = {**HEADERS, "x-request-id": "r", "knative-x": "k", "retry-after": "1", "x-b3-traceid": "b3"}
+    assert receive_reply(headers, b"").headers == {"x-request-id": "r", "knative-x": "k"}
+
+
+@pytest.mark.parametrize(
+    ("media_type", "body", "said"),
+    [
+        (None, b"{}", "text/plain; charset=utf-8"),
+        (None, b"", None),
+        ("application/json", b"{}", "application/json"),
+    ],
+)
+def test_32_an_answer_that_does_not_say_what_it_is_becomes_text(
+    media_type: str | None, body: bytes, said: str | None
+) -> None:
+    headers = {name: text for name, text in HEADERS.items() if name != "content-type"}
+    if media_type is not None:
+        headers["content-type"] = media_type
+    assert receive_reply(headers, body).attributes.get("datacontenttype") == said
+
+
+@pytest.mark.parametrize(
+    ("media_type", "body", "end"),
+    [
+        ("application/json", b'{"a": 1.50}', b',"data":{"a": 1.50}}'),
+        ("text/plain", "grüezi".encode(), ',"data":"grüezi"}'.encode()),
+        ("application/json", b"", b'"datacontenttype":"application/json","tenantid":"demo"}'),
+    ],
+)
+def test_10_in_one_piece_data_keeps_its_digits(media_type: str, body: bytes, end: bytes) -> None:
+    assert receive({**HEADERS, "content-type": media_type}, body).structured().endswith(end)
+
+
+@pytest.mark.parametrize(("media_type", "body"), [("application/json", b"{no"), ("text/plain", b"\xff")])
+def test_10_data_that_is_not_what_it_says_cannot_be_sent_in_one_piece(media_type: str, body: bytes) -> None:
+    with pytest.raises(ValueError, match=r"malformed|decode"):
+        receive({**HEADERS, "content-type": media_type}, body).structured()
+
+
+@pytest.mark.parametrize("value", ["a\nb", "\x00"])
+def test_6_a_control_character_is_refused(value: str) -> None:
+    with pytest.raises(Rejected, match="control character"):
+        receive({**HEADERS, "ce-tenant": value}, b"")
 
 
 @pytest.mark.parametrize(
