@@ -79,7 +79,10 @@ def _with_plans(
         subscription = in_force(history, part.counting.start)
         if subscription is None:
             faults.append(
-                Fault("period_start", f"unrated: no pricing plan is in force on {part.start:%Y-%m-%d}")
+                Fault(
+                    "period_start",
+                    f"unrated: no pricing plan is in force on {part.start:%Y-%m-%d}; give the tenant one",
+                )
             )
         else:
             rated.append((part, subscription.plan))
