@@ -4,11 +4,9 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
-from types import FrameType
 from typing import Final
 
 import psycopg
-import redis.exceptions
 
 from runtime.processes import ProcessFailed
 from runtime.session import Session
@@ -21,28 +19,20 @@ from shared.domain.errors import Rejected
 BANNER: Final = """\
 FaaS Billing, development runtime: one machine, no users, no TLS. It is NOT a production broker;
 production is Knative with the Kafka or RabbitMQ Broker, PostgreSQL and Redis."""
-EXPECTED: Final = (ProcessFailed, StateInUse, Rejected, OSError, psycopg.Error, redis.exceptions.RedisError)
+EXPECTED: Final = (ProcessFailed, StateInUse, Rejected, OSError, psycopg.Error)
 INTERRUPTED: Final = 130
 
 
-class StopFlag:
+def stop_flag() -> Callable[[], bool]:
     """Turns true at the first Ctrl-C, SIGTERM or lost terminal; asked for, never raised, so that no child
     is ever started and forgotten."""
-
-    def __init__(self) -> None:
-        self._raised = False
+    received: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # A shell starts what is in the background with Ctrl-C ignored, and nohup without the terminal: only
         # the second is somebody's wish.
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._raise)
-        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-            signal.signal(signal.SIGHUP, self._raise)
-
-    def __call__(self) -> bool:
-        return self._raised
-
-    def _raise(self, _number: int, _frame: FrameType | None) -> None:
-        self._raised = True
+        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda number, _frame: received.append(number))
+    return lambda: bool(received)
 
 
 def progress(started_at: float) -> Callable[[str], None]:
@@ -56,27 +46,15 @@ def progress(started_at: float) -> Callable[[str], None]:
 
 def main(env: Mapping[str, str]) -> int:
     print(BANNER, flush=True)
-    stopped = StopFlag()
     say = progress(time.monotonic())
-    up = False
+    stopped = stop_flag()
     try:
-        settings = RuntimeSettings.read(env)
-        with Session(settings, say, stopped) as session:
-            session.bring_up()
-            up = True
-            session.replay()
-            session.describe()
-            if not settings.once:
-                session.watch()
+        Session(RuntimeSettings.read(env), say, stopped).run()
     except Stopped:
-        say("stopped")
-        return 0 if up and not settings.once else INTERRUPTED
-    except Rejected as rejected:
-        for fault in rejected.faults:
-            say(f"FAILED: {fault}")
-        return 1
+        return INTERRUPTED
     except EXPECTED as error:
-        say(f"FAILED: {error}")
+        for fault in error.faults if isinstance(error, Rejected) else [error]:
+            say(f"FAILED: {fault}")
         return 1
     return 0
 

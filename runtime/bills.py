@@ -1,13 +1,23 @@
 """What the product's API bills the tenants of the trace, as a table."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from http.client import HTTPException
+from typing import Any, Final
+from urllib.error import HTTPError
 from urllib.parse import urlencode
+from urllib.request import ProxyHandler, Request, build_opener
 
-from runtime.http_json import ask
 from runtime.trace import BEGIN, END
+
+TIMEOUT_S: Final = 30.0
+DECIMALS: Final = 15
+
+
+class ReplayFailed(Exception):
+    """The trace was not sent, or not billed; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +32,29 @@ class TenantBill:
     currency: str
 
 
+def ask(url: str, body: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None) -> Any:
+    """GET without a body, POST with one. Raises ReplayFailed for anything but a 2xx with JSON."""
+    data = None if body is None else json.dumps(body).encode()
+    request = Request(url, data, {"Content-Type": "application/json", **(headers or {})})
+    try:
+        # A proxy of the environment is not for servers of our own.
+        with build_opener(ProxyHandler({})).open(request, timeout=TIMEOUT_S) as answer:
+            return json.loads(answer.read())
+    except HTTPError as error:
+        with error:
+            text = error.read(2_000).decode(errors="replace")
+        raise ReplayFailed(f"{url} answered {error.code}: {text}") from error
+    except (OSError, HTTPException, ValueError) as error:
+        raise ReplayFailed(f"{url}: {error}") from error
+
+
 def bill_of(tenant: str, api_url: str, admin_key: str) -> TenantBill:
-    """The tenant's bill of the trace's day. Raises NoAnswer."""
+    """The tenant's bill of the trace's day. Raises ReplayFailed."""
     headers = {"Authorization": f"Bearer {admin_key}"}
     period = {"tenant_id": tenant, "period_start": BEGIN, "period_end": END}
     bill = ask(f"{api_url}/api/v1/billing/calculate", period, headers)
-    windows = _day_windows(tenant, api_url, headers)
+    day = {"tenant_id": tenant, "window_size": "1d", "start_time": BEGIN, "end_time": END, "limit": "1000"}
+    windows = ask(f"{api_url}/api/v1/usage-aggregates?{urlencode(day)}", headers=headers)["items"]
     return TenantBill(
         tenant=tenant,
         invocations=sum(window["invocations"] for window in windows),
@@ -36,17 +63,6 @@ def bill_of(tenant: str, api_url: str, admin_key: str) -> TenantBill:
         rounded=Decimal(bill["total"]),
         currency=bill["currency"],
     )
-
-
-def _day_windows(tenant: str, api_url: str, headers: Mapping[str, str]) -> list[Mapping[str, Any]]:
-    query = {"tenant_id": tenant, "window_size": "1d", "start_time": BEGIN, "end_time": END, "limit": "1000"}
-    windows: list[Mapping[str, Any]] = []
-    while True:
-        page = ask(f"{api_url}/api/v1/usage-aggregates?{urlencode(query)}", headers=headers)
-        windows += page["items"]
-        if page["next_cursor"] is None:
-            return windows
-        query["cursor"] = page["next_cursor"]
 
 
 def table(bills: Sequence[TenantBill]) -> str:
@@ -60,32 +76,16 @@ def table(bills: Sequence[TenantBill]) -> str:
         rounded=sum((bill.rounded for bill in bills), Decimal(0)),
         currency=currency,
     )
-    heading = ("tenant", "invocations", "billed ms", f"exact {currency}", f"bill {currency}")
-    decimals = max(len(_fraction(_plain(bill.exact))) for bill in bills)
-    rows = [heading, *(_row(bill, decimals) for bill in [*bills, total])]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    *lines, last = (_line(row, widths) for row in rows)
-    rule = "-" * len(last)
-    return "\n".join(["", lines[0], rule, *lines[1:], rule, last, ""])
+    heading = _line("tenant", "invocations", "billed ms", f"exact {currency}", f"bill {currency}")
+    rule = "-" * len(heading)
+    return "\n".join(["", heading, rule, *map(_row, bills), rule, _row(total), ""])
 
 
-def _row(bill: TenantBill, decimals: int) -> tuple[str, str, str, str, str]:
-    exact = _plain(bill.exact)
-    exact += " " * (decimals - len(_fraction(exact)))  # decimal points stand below each other
-    return bill.tenant, f"{bill.invocations:,}", f"{bill.billed_ms:,}", exact, f"{bill.rounded:f}"
+def _row(bill: TenantBill) -> str:
+    whole, point, fraction = f"{bill.exact.normalize():f}".partition(".")
+    exact = whole + f"{point}{fraction}".ljust(DECIMALS + 1)  # decimal points stand below each other
+    return _line(bill.tenant, f"{bill.invocations:,}", f"{bill.billed_ms:,}", exact, f"{bill.rounded:f}")
 
 
-def _plain(amount: Decimal) -> str:
-    """All its digits, and no zeros behind them."""
-    text = f"{amount:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def _fraction(text: str) -> str:
-    return text[len(text.partition(".")[0]) :]
-
-
-def _line(row: Sequence[str], widths: Sequence[int]) -> str:
-    first, *rest = row
-    cells = [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
-    return "  ".join([first.ljust(widths[0]), *cells])
+def _line(tenant: str, invocations: str, billed_ms: str, exact: str, rounded: str) -> str:
+    return f"{tenant:<9}  {invocations:>11}  {billed_ms:>10}  {exact:>20}  {rounded:>8}"

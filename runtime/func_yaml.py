@@ -12,15 +12,13 @@ from shared.domain.errors import Fault, Rejected
 
 NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 ENV_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-REFERENCE: Final = re.compile(
-    r"\{\{ *(?P<kind>secret|configMap):(?P<holder>[-.\w]+)(:(?P<key>[-.\w]+))? *\}\}"
-)
+REFERENCE: Final = re.compile(r"\{\{ *secret:(?P<secret>[-.\w]+:[-.\w]+) *\}\}")
 RESERVED_ENV: Final = frozenset(
     {"PORT", "K_SERVICE", "K_REVISION", "K_CONFIGURATION", "K_SINK", "K_CE_OVERRIDES"}
 )
 REQUIRED: Final = ("specVersion", "name", "created")
 
-TEXTS: Final = {"*": str}
+NUMBER: Final = (int, float)
 SHAPE: Final[Mapping[str, Any]] = {
     "specVersion": str,
     "name": str,
@@ -30,21 +28,15 @@ SHAPE: Final[Mapping[str, Any]] = {
     "namespace": str,
     "created": str,
     "invoke": str,
-    "build": {"builder": str, "builderImages": TEXTS, "buildEnvs": [{"name": str, "value": str}]},
+    "build": dict,
     "run": {"envs": [{"name": str, "value": str}]},
     "deploy": {
         "namespace": str,
         "image": str,
-        "annotations": TEXTS,
+        "annotations": dict,
         "labels": [{"key": str, "value": str}],
         "options": {
-            "scale": {
-                "min": int,
-                "max": int,
-                "metric": str,
-                "target": (int, float),
-                "utilization": (int, float),
-            },
+            "scale": {"min": int, "max": int, "metric": str, "target": NUMBER, "utilization": NUMBER},
             "resources": {
                 "requests": {"cpu": str, "memory": str},
                 "limits": {"cpu": str, "memory": str, "concurrency": int},
@@ -54,30 +46,17 @@ SHAPE: Final[Mapping[str, Any]] = {
         "serviceAccountName": str,
         "imagePullSecret": str,
         "deployer": str,
-        "subscriptions": [{"source": str, "filters": TEXTS}],
+        "subscriptions": [dict],
     },
 }
 
 
 @dataclass(frozen=True, slots=True)
-class EnvSource:
-    """One entry of run.envs: a literal `value`, or a key of a Secret or ConfigMap, or all of its keys
-    (`name` empty)."""
-
-    name: str
-    value: str
-    kind: str = ""
-    holder: str = ""
-    key: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class FunctionSpec:
-    """What func.yaml says of a function, as far as starting it goes."""
+    """What func.yaml says of a function, as far as starting it goes; a value of `envs` may be a REFERENCE."""
 
     name: str
-    path: Path
-    envs: tuple[EnvSource, ...]
+    envs: Mapping[str, str]
     labels: Mapping[str, str]
     readiness: str
 
@@ -106,77 +85,64 @@ def _read(path: Path) -> FunctionSpec:
     if len(found) != 1 or not isinstance(found[0], dict):
         raise Rejected.because("", "must hold one mapping")
     content = found[0]
-    missing = [Fault(key, "is missing") for key in REQUIRED if key not in content]
-    if faults := [*_misshapen(content, SHAPE, ""), *missing]:
+    faults = [*_misshapen(content, SHAPE, "")]
+    faults += [Fault(key, "is missing") for key in REQUIRED if key not in content]
+    if faults:
         raise Rejected(*faults)
-    deploy, entries = content.get("deploy", {}), content.get("run", {}).get("envs", [])
+    deploy, envs = content.get("deploy", {}), content.get("run", {}).get("envs", [])
     labels = deploy.get("labels", [])
-    if faults := [*_unusable_names(content["name"], labels), *_unusable_envs(entries)]:
+    faults = [*_unusable_labels(labels), *_unusable_envs(envs)]
+    if NAME.fullmatch(content["name"]) is None:
+        faults.append(Fault("name", "must be lower-case letters, digits and dashes"))
+    if faults:
         raise Rejected(*faults)
     return FunctionSpec(
         name=content["name"],
-        path=path,
-        envs=tuple(_env_source(entry) for entry in entries),
+        envs={env["name"]: env["value"] for env in envs},
         labels={label["key"]: label.get("value", "") for label in labels},
         readiness=deploy.get("healthEndpoints", {}).get("readiness", "/health/readiness"),
     )
 
 
-def _misshapen(content: object, shape: Any, where: str) -> Iterator[Fault]:
-    if isinstance(shape, Mapping):
-        if not isinstance(content, Mapping):
-            yield Fault(where, "must be a mapping")
-            return
+def _misshapen(content: Any, shape: Any, where: str) -> Iterator[Fault]:
+    """`shape` is a type, a mapping of keys to shapes, or a list with the shape of every item."""
+    kind: Any = type(shape) if isinstance(shape, (dict, list)) else shape
+    if not isinstance(content, kind) or isinstance(content, bool):
+        told = {str: "text (put it in quotes)", dict: "a mapping", list: "a list"}
+        yield Fault(where, f"must be {told.get(kind, 'a number')}")
+    elif isinstance(shape, dict):
         for key, value in content.items():
-            at = f"{where}.{key}" if where else str(key)
-            if (inner := shape.get(key, shape.get("*"))) is None:
-                yield Fault(at, "is not a key that func.yaml has")
+            at = f"{where}.{key}".lstrip(".")
+            if key in shape:
+                yield from _misshapen(value, shape[key], at)
             else:
-                yield from _misshapen(value, inner, at)
+                yield Fault(at, "is not a key that func.yaml has")
     elif isinstance(shape, list):
-        if not isinstance(content, Sequence) or isinstance(content, str):
-            yield Fault(where, "must be a list")
-            return
         for index, value in enumerate(content):
             yield from _misshapen(value, shape[0], f"{where}[{index}]")
-    elif not isinstance(content, shape) or isinstance(content, bool):
-        yield Fault(where, "must be text (put it in quotes)" if shape is str else "must be a number")
 
 
-def _unusable_names(name: str, labels: Sequence[Mapping[str, str]]) -> Iterator[Fault]:
-    if NAME.fullmatch(name) is None:
-        yield Fault("name", "must be lower-case letters, digits and dashes")
-    keys = Counter(label.get("key", "") for label in labels)
-    if keys.pop("", 0):
-        yield Fault("deploy.labels", "a label has no key")
-    for key, times in keys.items():
-        if times > 1:
+def _unusable_labels(labels: Sequence[Mapping[str, str]]) -> Iterator[Fault]:
+    for key, times in Counter(label.get("key", "") for label in labels).items():
+        if not key:
+            yield Fault("deploy.labels", "a label has no key")
+        elif times > 1:
             yield Fault("deploy.labels", f"{key} is given twice")
 
 
-def _unusable_envs(entries: Sequence[Mapping[str, str]]) -> Iterator[Fault]:
-    names = Counter(entry.get("name", "") for entry in entries)
-    for index, entry in enumerate(entries):
-        at, key, value = f"run.envs[{index}]", entry.get("name", ""), entry.get("value")
-        reference = REFERENCE.fullmatch(value or "")
+def _unusable_envs(envs: Sequence[Mapping[str, str]]) -> Iterator[Fault]:
+    names = Counter(env.get("name") for env in envs)
+    for index, env in enumerate(envs):
+        at, name, value = f"run.envs[{index}]", env.get("name"), env.get("value")
+        if name is None:
+            yield Fault(f"{at}.name", "is missing")
+        elif ENV_NAME.fullmatch(name) is None:
+            yield Fault(f"{at}.name", "must be letters, digits and underscores")
+        elif name in RESERVED_ENV:
+            yield Fault(f"{at}.name", f"{name} is set by Knative")
+        elif names[name] > 1:
+            yield Fault(f"{at}.name", f"{name} is given twice")
         if value is None:
             yield Fault(f"{at}.value", "is missing")
-        elif value.startswith("{{") and reference is None:
-            yield Fault(f"{at}.value", "must be {{ secret:NAME:KEY }} or {{ configMap:NAME:KEY }}")
-        elif not key and (reference is None or reference["key"]):
-            yield Fault(f"{at}.name", "is missing")
-        elif key and reference is not None and not reference["key"]:
-            yield Fault(f"{at}.value", "names no key")
-        if key and ENV_NAME.fullmatch(key) is None:
-            yield Fault(f"{at}.name", "must be letters, digits and underscores")
-        if key in RESERVED_ENV:
-            yield Fault(f"{at}.name", f"{key} is set by Knative")
-        if key and names[key] > 1:
-            yield Fault(f"{at}.name", f"{key} is given twice")
-
-
-def _env_source(entry: Mapping[str, str]) -> EnvSource:
-    name, value = entry.get("name", ""), entry["value"]
-    if (reference := REFERENCE.fullmatch(value)) is None:
-        return EnvSource(name, value)
-    return EnvSource(name, "", reference["kind"], reference["holder"], reference["key"] or "")
+        elif value.startswith("{{") and REFERENCE.fullmatch(value) is None:
+            yield Fault(f"{at}.value", "must be {{ secret:NAME:KEY }}, the only reference that is read here")

@@ -1,4 +1,4 @@
-"""As whom PostgreSQL runs: it refuses to run as root, or as a user id without a name."""
+"""As whom PostgreSQL runs: it refuses to run as root."""
 
 import ctypes
 import os
@@ -15,87 +15,62 @@ CLONE_NEWUSER: Final = 0x10000000
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """`confine` runs in the child before exec; `owner` is who must own its files, None: whoever we are."""
+    """`confine` runs in the child before exec; `owner` is the user id that must own its files."""
 
-    name: str
+    owner: int
     confine: Callable[[], None] | None = None
-    owner: tuple[int, int] | None = None
 
     def own(self, path: Path) -> None:
-        """Gives the tree to this identity."""
+        """Gives the tree to this identity, whoever had it in an earlier run."""
         for item in (path, *path.rglob("*")):
-            found = item.lstat()
-            wanted = self.owner or (os.geteuid(), os.getegid())
-            if os.geteuid() == 0 and (found.st_uid, found.st_gid) != wanted:
-                os.lchown(item, *wanted)
+            os.lchown(item, self.owner, -1)
+
+    def can_run(self, program: Path, folder: Path) -> bool:
+        """Whether it can execute `program` and enter `folder`."""
+
+        def enter() -> None:
+            if self.confine is not None:
+                self.confine()
+            os.stat(folder)
+
+        try:
+            subprocess.run([program, "--version"], preexec_fn=enter, capture_output=True, check=True)
+        except (OSError, subprocess.SubprocessError):
+            return False
+        return True
 
 
 def unprivileged(program: Path, folder: Path) -> Identity:
-    """Who can run `program` on files in `folder`: us, if we are an ordinary user; else we under another user
-    id in a user namespace, which needs no account and can enter our folders; else, as root, `nobody`.
-
-    Raises PermissionError where none can.
-    """
-    if os.geteuid() != 0 and _has_a_name(os.geteuid()):
-        return Identity("this user")
-    if sys.platform == "linux" and _can(mapped := _mapped_to_a_user(), program, folder):
-        return Identity("this user under another id", mapped)
-    if os.geteuid() == 0:
-        nobody = pwd.getpwnam("nobody")
-        folder.chmod(folder.stat().st_mode | 0o011)
-        if _can(becomes := _becomes(nobody.pw_uid, nobody.pw_gid), program, folder):
-            return Identity("nobody", becomes, (nobody.pw_uid, nobody.pw_gid))
+    """We, if we are an ordinary user; as root, we under another user id in a user namespace, which can enter
+    our folders; else `nobody`. Raises PermissionError where neither can."""
+    if os.geteuid() != 0:
+        return Identity(os.geteuid())
+    nobody = pwd.getpwnam("nobody").pw_uid
+    if sys.platform == "linux":
+        mapped = Identity(0, lambda: _map_root_to(nobody))
+        if mapped.can_run(program, folder):
+            return mapped
+    folder.chmod(folder.stat().st_mode | 0o011)
+    lowered = Identity(nobody, lambda: _become(nobody))
+    if lowered.can_run(program, folder):
+        return lowered
     raise PermissionError(
-        "PostgreSQL runs neither as root nor as a user id without a name; user namespaces are blocked here,"
-        f" and `nobody` cannot enter both {program.parent} and {folder}:"
-        " run as an ordinary user, or set DATABASE_URL"
+        "PostgreSQL does not run as root; user namespaces are blocked here, and `nobody` cannot enter both"
+        f" {program.parent} and {folder}: run as an ordinary user, or set DATABASE_URL"
     )
 
 
-def _has_a_name(uid: int) -> bool:
-    try:
-        pwd.getpwuid(uid)
-    except KeyError:
-        return False
-    return True
+def _map_root_to(uid: int) -> None:
+    """The process sees itself as an ordinary user; the kernel still sees the owner of our files."""
+    gid, libc = os.getegid(), ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(CLONE_NEWUSER) != 0:
+        raise OSError(ctypes.get_errno(), "unshare")
+    Path("/proc/self/setgroups").write_text("deny")
+    Path("/proc/self/uid_map").write_text(f"{uid} 0 1")
+    Path("/proc/self/gid_map").write_text(f"{uid} {gid} 1")
 
 
-def _can(confine: Callable[[], None], program: Path, folder: Path) -> bool:
-    def enter() -> None:
-        confine()
-        os.stat(folder)
-
-    try:
-        subprocess.run([program, "--version"], preexec_fn=enter, capture_output=True, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return False
-    return True
-
-
-def _mapped_to_a_user() -> Callable[[], None]:
-    """PostgreSQL sees an ordinary user that has a name; the kernel still sees the owner of our files."""
-    unshare = ctypes.CDLL(None, use_errno=True).unshare
-    seen = min(entry.pw_uid for entry in pwd.getpwall() if entry.pw_uid != 0)
-    maps = (
-        ("/proc/self/setgroups", "deny"),
-        ("/proc/self/uid_map", f"{seen} {os.geteuid()} 1"),
-        ("/proc/self/gid_map", f"{seen} {os.getegid()} 1"),
-    )
-
-    def confine() -> None:
-        if unshare(CLONE_NEWUSER) != 0:
-            raise OSError(ctypes.get_errno(), "unshare")
-        for path, content in maps:
-            with open(path, "w") as file:
-                file.write(content)
-
-    return confine
-
-
-def _becomes(uid: int, gid: int) -> Callable[[], None]:
-    def confine() -> None:
-        os.setgroups([])
-        os.setgid(gid)
-        os.setuid(uid)
-
-    return confine
+def _become(uid: int) -> None:
+    os.setgroups([])
+    os.setgid(uid)
+    os.setuid(uid)

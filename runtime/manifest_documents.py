@@ -105,14 +105,17 @@ class Subject(Strict, frozen=True):
     namespace: str = ""
 
 
-class Overrides(Strict, frozen=True):
-    extensions: dict[str, str] = {}
+class BrokerRef(Ref, frozen=True):
+    kind: Literal["Broker"]
+
+
+class BrokerSink(Strict, frozen=True):
+    ref: BrokerRef
 
 
 class SinkBindingSpec(Strict, frozen=True):
     subject: Subject
-    sink: Destination
-    ce_overrides: Overrides = Overrides()
+    sink: BrokerSink
 
 
 class SinkBindingDocument(Strict, frozen=True):

@@ -30,7 +30,6 @@ class PostgresServer:
 
     command: Command
     sockets: Path
-    programs: Path
 
     @property
     def url(self) -> str:
@@ -55,7 +54,8 @@ class PostgresServer:
 def prepare(
     state_dir: Path, durability: Mapping[str, str] = DURABLE, held: tuple[int, ...] = ()
 ) -> PostgresServer:
-    """Initialises `state_dir`/postgres where it is new, and says how to start it.
+    """Initialises `state_dir`/postgres where it is new, and says how to start it. No other server may run on
+    it: whoever calls holds the folder.
 
     Raises ProcessFailed, PermissionError or FileNotFoundError, each with what to do.
     """
@@ -69,8 +69,8 @@ def prepare(
     data = home / "data"
     if not data.exists():
         _initialise(programs, data, identity)
-    _refuse_another_version(programs, data)
-    _forget_a_dead_server(data)
+    # PostgreSQL would refuse to start where the lock of a dead server names a living process of others.
+    (data / "postmaster.pid").unlink(missing_ok=True)
     command = Command(
         name="PostgreSQL",
         argv=(str(programs / "postgres"), "-D", str(data), *_options(sockets, durability)),
@@ -82,13 +82,13 @@ def prepare(
         confine=identity.confine,
         held=held,
     )
-    return PostgresServer(command, sockets, programs)
+    return PostgresServer(command, sockets)
 
 
 def installed_programs() -> Path:
     """The folder of PostgreSQL's programs. Raises FileNotFoundError with what to install."""
     for folder in _candidates():
-        if (folder / "postgres").is_file() and (folder / "initdb").is_file():
+        if (folder / "initdb").is_file():
             return folder
     raise FileNotFoundError(
         "no PostgreSQL here, neither from a wheel nor installed: apt install postgresql, or set DATABASE_URL"
@@ -99,14 +99,10 @@ def _candidates() -> Iterator[Path]:
     for wheel in WHEELS:
         # Found, not imported: importing may create folders. They stay beside the libraries they load.
         if (spec := find_spec(wheel)) is not None and spec.origin is not None:
-            yield from sorted(Path(spec.origin).parent.glob("**/bin"))
-    yield from sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=_major_version, reverse=True)
+            yield from Path(spec.origin).parent.glob("**/bin")
+    yield from sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
     if (found := shutil.which("postgres")) is not None:
         yield Path(found).resolve().parent
-
-
-def _major_version(folder: Path) -> int:
-    return int(folder.parent.name) if folder.parent.name.isdigit() else 0
 
 
 def _options(sockets: Path, durability: Mapping[str, str]) -> list[str]:
@@ -134,37 +130,11 @@ def _initialise(programs: Path, data: Path, identity: Identity) -> None:
         env=dict(LANGUAGE),
         cwd=data.parent,
         stdin=subprocess.DEVNULL,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
         check=False,
     )
     if done.returncode != 0:
-        raise ProcessFailed(
-            f"initdb failed for {data}: {(done.stderr or done.stdout).decode(errors='replace')}"
-        )
+        raise ProcessFailed(f"initdb failed for {data}: {done.stdout}")
     fresh.rename(data)
-
-
-def _refuse_another_version(programs: Path, data: Path) -> None:
-    made_by = (data / "PG_VERSION").read_text().strip()
-    done = subprocess.run([programs / "postgres", "--version"], capture_output=True, check=True)
-    found = done.stdout.decode().split()[-1] if done.stdout else ""
-    if found.split(".")[0] != made_by:
-        raise ProcessFailed(
-            f"{data} was made by PostgreSQL {made_by}, but {programs} holds {found}:"
-            " set STATE_DIR to another folder, or remove this one (its data is lost then)"
-        )
-
-
-def _forget_a_dead_server(data: Path) -> None:
-    """PostgreSQL refuses to start where its lock file names a living process, even a stranger's."""
-    lock = data / "postmaster.pid"
-    if lock.exists() and (lines := lock.read_text().splitlines()) and not _is_postgres(lines[0].strip()):
-        lock.unlink()
-
-
-def _is_postgres(pid: str) -> bool:
-    if Path("/proc/self/comm").exists():
-        comm = Path("/proc", pid, "comm")
-        return comm.exists() and comm.read_text().startswith("postgres")
-    listed = subprocess.run(["ps", "-o", "comm=", "-p", pid], capture_output=True, check=False)
-    return b"postgres" in listed.stdout

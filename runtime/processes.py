@@ -7,12 +7,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Final, Self
+from typing import Final, Self
 
-LOG_BYTES_MAX: Final = 20_000_000
 TAIL_LINES: Final = 15
 POLL_S: Final = 0.02
 PR_SET_PDEATHSIG: Final = 1
@@ -44,17 +43,13 @@ class Process:
 
     command: Command
     _popen: subprocess.Popen[bytes] = field(repr=False)
-    _log_start: int = 0
     _group_is_ours: bool = True
 
     @classmethod
     def start(cls, command: Command) -> Self:
         """Raises ProcessFailed where it cannot be executed."""
         try:
-            if command.log is None:
-                return cls(command, _spawn(command, None))
-            with _appended(command.log) as log:
-                return cls(command, _spawn(command, log.fileno()), _log_start=log.tell())
+            return cls(command, _spawn(command))
         except (OSError, subprocess.SubprocessError) as error:
             raise ProcessFailed(f"{command.name} cannot be started: {error}") from error
 
@@ -67,20 +62,17 @@ class Process:
         """None while it runs; negative where a signal ended it."""
         return self._popen.poll()
 
-    def wait_until(
-        self, ready: Callable[[], bool], *, limit_s: float, stopped: Callable[[], bool] = lambda: False
-    ) -> None:
-        """Returns when `ready` or `stopped`. Raises ProcessFailed if it ends first or the limit passes."""
+    def wait_until(self, ready: Callable[[], bool], *, limit_s: float) -> None:
+        """An OSError of `ready` means not yet. Raises ProcessFailed if it ends first or the limit passes."""
         deadline = time.monotonic() + limit_s
-        while not stopped():
-            if self.exit_code is not None:
-                raise self.failure(f"ended with code {self.exit_code} before it was ready")
+        while self.exit_code is None:
             with suppress(OSError):
                 if ready():
                     return
             if time.monotonic() > deadline:
                 raise self.failure(f"was not ready after {limit_s:.0f} s")
             time.sleep(POLL_S)
+        raise self.failure(f"ended with code {self.exit_code} before it was ready")
 
     def wait(self) -> int:
         return self._popen.wait()
@@ -101,22 +93,15 @@ class Process:
         self._popen.wait()
 
     def failure(self, what: str) -> ProcessFailed:
-        """For people: what happened, the log and what was written to it since the start."""
+        """For people: what happened, the log and how it ends."""
         if (log := self.command.log) is None:
             return ProcessFailed(f"{self.command.name} {what}")
-        written = log.read_bytes()[self._log_start :].decode(errors="replace") if log.exists() else ""
-        end = "".join(f"\n    {line}" for line in written.splitlines()[-TAIL_LINES:])
+        lines = log.read_text(errors="replace").splitlines()[-TAIL_LINES:]
+        end = "".join(f"\n    {line}" for line in lines)
         return ProcessFailed(f"{self.command.name} {what}; the end of {log}:{end or ' nothing'}")
 
 
-def _appended(log: Path) -> BinaryIO:
-    log.parent.mkdir(parents=True, exist_ok=True)
-    if log.exists() and log.stat().st_size > LOG_BYTES_MAX:
-        log.replace(log.with_suffix(".log.1"))
-    return log.open("ab")
-
-
-def _spawn(command: Command, log: int | None) -> subprocess.Popen[bytes]:
+def _spawn(command: Command) -> subprocess.Popen[bytes]:
     parent = os.getpid()
     prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 
@@ -129,14 +114,15 @@ def _spawn(command: Command, log: int | None) -> subprocess.Popen[bytes]:
         if os.getppid() != parent:
             os._exit(1)
 
-    return subprocess.Popen(
-        command.argv,
-        stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=subprocess.STDOUT,
-        cwd=command.cwd,
-        env=dict(command.env),
-        start_new_session=True,
-        preexec_fn=prepare,  # noqa: PLW1509 - the servers are started by one thread, before any other
-        pass_fds=command.held,
-    )
+    with nullcontext() if command.log is None else command.log.open("ab") as log:
+        return subprocess.Popen(
+            command.argv,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            cwd=command.cwd,
+            env=dict(command.env),
+            start_new_session=True,
+            preexec_fn=prepare,  # noqa: PLW1509 - the servers are started by one thread, before any other
+            pass_fds=command.held,
+        )

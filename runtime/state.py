@@ -8,20 +8,20 @@ import re
 import secrets
 import stat
 import time
-from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 SOCKET_DIR_LENGTH_MAX: Final = 80  # the kernel's limit for the whole path is 103 (macOS) or 107 bytes
 PLAIN_PATH: Final = re.compile(rb"[\w./-]+")  # PostgreSQL takes a list of folders, Redis words
-RELEASE_LIMIT_S: Final = 30.0
+RELEASE_LIMIT_S: Final = 10.0
 
 
 class StateInUse(Exception):
     """Another runtime works on this state folder."""
 
 
-def claim(state_dir: Path, stopped: Callable[[], bool] = lambda: False) -> int:
+def claim(state_dir: Path) -> int:
     """Makes the folder and locks it; returns the descriptor that holds the lock.
 
     The embedded servers inherit it, so the folder stays locked until the last of them has ended, whatever
@@ -33,7 +33,7 @@ def claim(state_dir: Path, stopped: Callable[[], bool] = lambda: False) -> int:
     deadline = time.monotonic() + RELEASE_LIMIT_S
     while not _locked(descriptor):
         holder = lock.read_text().strip()
-        if _alive(holder) or stopped() or time.monotonic() > deadline:
+        if _alive(holder) or time.monotonic() > deadline:
             os.close(descriptor)
             raise StateInUse(
                 f"another `make run` (process {holder or 'unknown'}) works on {state_dir}: stop it first,"
@@ -46,23 +46,17 @@ def claim(state_dir: Path, stopped: Callable[[], bool] = lambda: False) -> int:
 
 
 def _locked(descriptor: int) -> bool:
-    try:
+    with suppress(BlockingIOError):
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+        return True
+    return False
 
 
 def _alive(pid: str) -> bool:
-    if not pid.isdigit():
-        return False
-    try:
+    with suppress(ValueError, ProcessLookupError):
         os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
         return True
-    return True
+    return False
 
 
 def socket_dir(state_dir: Path) -> Path:
@@ -75,22 +69,17 @@ def socket_dir(state_dir: Path) -> Path:
         path = Path("/tmp") / f"faas-billing-{os.geteuid()}-{digest}"
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     found = path.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid not in _owners():
+    # As root, PostgreSQL and its sockets may be those of `nobody`.
+    owners = {os.geteuid()} if os.geteuid() else {0, pwd.getpwnam("nobody").pw_uid}
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid not in owners:
         raise PermissionError(f"{path} belongs to somebody else: set STATE_DIR to another folder")
-    path.chmod(0o700)
     return path
 
 
-def _owners() -> set[int]:
-    """Whose socket folder may be: ours, and as root that of `nobody`, as whom PostgreSQL may have to run."""
-    return {os.geteuid()} | ({pwd.getpwnam("nobody").pw_uid} if os.geteuid() == 0 else set())
-
-
-def write_whole(path: Path, text: str, mode: int = 0o600) -> None:
-    """Readers see the old content or the new, never a part."""
+def write_whole(path: Path, text: str) -> None:
+    """Readers, who can be its owner only, see the old content or the new, never a part."""
     fresh = path.with_name(f".{path.name}.new")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with os.fdopen(descriptor, "w") as file:
+    with open(fresh, "w", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
         file.write(text)
     fresh.replace(path)
 

@@ -2,10 +2,11 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
-from runtime.processes import POLL_S, Command, Process, ProcessFailed
+from runtime.processes import POLL_S, Command, Process
 
 BACKOFF_S: Final = 0.5
 BACKOFF_S_MAX: Final = 30.0
@@ -18,12 +19,11 @@ class Stopped(Exception):
 
 @dataclass(slots=True)
 class _Child:
-    command: Command
+    process: Process
     ready: Callable[[], bool]
     limit_s: float
-    process: Process
-    started_at: float
-    failures: int = 0
+    started_at: float = field(default_factory=time.monotonic)
+    backoff_s: float = BACKOFF_S
     restart_at: float | None = None
 
 
@@ -38,14 +38,12 @@ class Supervisor:
     def start(self, command: Command, ready: Callable[[], bool], *, limit_s: float) -> None:
         """Starts and from now on restarts it; `wait_ready` waits for it."""
         self._raise_if_stopped()
-        process = Process.start(command)
-        self._children.append(_Child(command, ready, limit_s, process, time.monotonic()))
+        self._children.append(_Child(Process.start(command), ready, limit_s))
 
     def wait_ready(self) -> None:
         """Until every child is ready. Raises ProcessFailed for the first that is not, or Stopped."""
         for child in self._children:
-            child.process.wait_until(child.ready, limit_s=child.limit_s, stopped=self._stopped)
-            self._raise_if_stopped()
+            child.process.wait_until(partial(self._is_ready, child), limit_s=child.limit_s)
 
     def run(self, command: Command) -> None:
         """Runs a command to its end while watching the others. Raises ProcessFailed unless it exits 0."""
@@ -69,34 +67,32 @@ class Supervisor:
     def tick(self) -> None:
         """Restarts what has ended, each time later. Raises Stopped when the run is to end."""
         self._raise_if_stopped()
+        now = time.monotonic()
         for child in self._children:
             if child.restart_at is not None:
-                if time.monotonic() >= child.restart_at:
-                    self._restart(child)
+                if now >= child.restart_at:
+                    child.process = Process.start(child.process.command)
+                    child.started_at, child.restart_at = now, None
             elif (code := child.process.exit_code) is not None:
                 child.process.stop()  # what is left of its group
-                self._plan_restart(child, f"ended with code {code}")
+                self._plan_restart(child, code, now)
 
     def stop(self) -> None:
         """Ends every child, the last started first."""
         while self._children:
             self._children.pop().process.stop()
 
-    def _plan_restart(self, child: _Child, why: str) -> None:
-        if time.monotonic() - child.started_at > STABLE_S:
-            child.failures = 0
-        wait_s = min(BACKOFF_S * 2.0**child.failures, BACKOFF_S_MAX)
-        child.failures += 1
-        child.restart_at = time.monotonic() + wait_s
-        self._say(f"{child.command.name} {why}; starting it again in {wait_s:g} s ({child.command.log})")
+    def _plan_restart(self, child: _Child, code: int, now: float) -> None:
+        if now - child.started_at > STABLE_S:
+            child.backoff_s = BACKOFF_S
+        wait_s, command = child.backoff_s, child.process.command
+        child.restart_at = now + wait_s
+        child.backoff_s = min(2 * wait_s, BACKOFF_S_MAX)
+        self._say(f"{command.name} ended with code {code}; starting it again in {wait_s:g} s ({command.log})")
 
-    def _restart(self, child: _Child) -> None:
-        child.started_at = time.monotonic()
-        child.restart_at = None
-        try:
-            child.process = Process.start(child.command)
-        except ProcessFailed as error:
-            self._plan_restart(child, str(error))
+    def _is_ready(self, child: _Child) -> bool:
+        self._raise_if_stopped()
+        return child.ready()
 
     def _raise_if_stopped(self) -> None:
         if self._stopped():

@@ -1,7 +1,7 @@
 """The bundled trace of real invocations (see data/README.md), read exactly."""
 
 import csv
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -39,13 +39,11 @@ class Invocation:
 
 def read_trace(path: Path = TRACE) -> Mapping[str, list[Invocation]]:
     """The invocations of each app in the order of the file, the apps in order of their tenants' slugs."""
+    found: dict[str, list[Invocation]] = {}
     with path.open(newline="") as file:
-        found = [_invocation(row) for row in csv.DictReader(file)]
-    return {app: _of(app, found) for app in sorted({invocation.app for invocation in found})}
-
-
-def _of(app: str, found: Iterable[Invocation]) -> list[Invocation]:
-    return [invocation for invocation in found if invocation.app == app]
+        for row in csv.DictReader(file):
+            found.setdefault(row["app"], []).append(_invocation(row))
+    return dict(sorted(found.items()))
 
 
 def _invocation(row: Mapping[str, str]) -> Invocation:

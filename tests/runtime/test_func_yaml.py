@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.func_yaml import EnvSource, FunctionSpec, read_functions
+from runtime.func_yaml import FunctionSpec, read_functions
 from runtime.settings import CHECKOUT
 from shared.domain.errors import Rejected
 
@@ -19,7 +19,6 @@ run:
   - {name: FUNCTION_TARGET, value: aggregator}
   - {name: THREADS, value: "8"}
   - {name: DATABASE_URL, value: '{{ secret:billing-database:url }}'}
-  - {value: '{{ configMap:billing-config }}'}
 deploy:
   labels: [{key: faasbilling.dev/publishes, value: "true"}]
   healthEndpoints: {liveness: /health/liveness, readiness: /ready}
@@ -43,17 +42,15 @@ def refusal(folder: Path) -> str:
 
 
 def test_a_func_yaml_is_read_as_it_is_deployed(tmp_path: Path) -> None:
-    path = function(tmp_path, "aggregator", GOOD)
+    function(tmp_path, "aggregator", GOOD)
     assert read_functions(tmp_path / "functions") == (
         FunctionSpec(
             name="billing-aggregator",
-            path=path,
-            envs=(
-                EnvSource("FUNCTION_TARGET", "aggregator"),
-                EnvSource("THREADS", "8"),
-                EnvSource("DATABASE_URL", "", "secret", "billing-database", "url"),
-                EnvSource("", "", "configMap", "billing-config", ""),
-            ),
+            envs={
+                "FUNCTION_TARGET": "aggregator",
+                "THREADS": "8",
+                "DATABASE_URL": "{{ secret:billing-database:url }}",
+            },
             labels={"faasbilling.dev/publishes": "true"},
             readiness="/ready",
         ),
@@ -86,7 +83,7 @@ def test_the_functions_of_this_checkout_are_without_fault() -> None:
         ("name: THREADS, value: \"8\"", "name: THREADS", "run.envs[1].value: is missing"),
         ("name: THREADS, ", "", "run.envs[1].name: is missing"),
         ("{{ secret:billing-database:url }}", "{{ env:HOME }}", "run.envs[2].value: must be {{ secret"),
-        ("{{ secret:billing-database:url }}", "{{ secret:billing-database }}", "envs[2].value: names no key"),
+        ("{{ secret:billing-database:url }}", "{{ secret:billing-database }}", "value: must be {{ secret:"),
         ("runtime: python", "name: other", "name given twice"),
         ("specVersion: 0.36.0", "[", "func.yaml"),
         (GOOD, "", "must hold one mapping"),

@@ -10,8 +10,7 @@ import pytest
 
 from runtime import ports
 from runtime.func_yaml import read_functions
-from runtime.functions import FunctionServer, environments, publish_addresses, server
-from runtime.manifest_documents import Ref
+from runtime.functions import FunctionServer, environments, server
 from runtime.processes import Process
 from runtime.settings import CHECKOUT
 from runtime.supervisor import Supervisor
@@ -36,14 +35,11 @@ run:
   envs:
   - {name: FUNCTION_TARGET, value: tiny}
   - {name: DATABASE_URL, value: '{{ secret:billing-database:url }}'}
-  - {value: '{{ configMap:billing-config }}'}
 deploy:
   labels: [{key: faasbilling.dev/publishes, value: "true"}]
 """
-OBJECTS = {
-    ("secret", "billing-database"): {"url": "postgresql:///billing"},
-    ("configMap", "billing-config"): {"LOG_LEVEL": "DEBUG"},
-}
+SECRETS = {"billing-database:url": "postgresql:///billing"}
+BROKERS_URL = "http://broker"
 
 
 @pytest.fixture
@@ -57,14 +53,10 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def broker(ref: Ref) -> str:
-    return f"http://broker/{ref.namespace or 'billing'}/{ref.name}"
-
-
 def test_a_function_finds_what_its_func_yaml_and_knative_give_it_and_nothing_else(checkout: Path) -> None:
     specs = read_functions(checkout / "functions")
-    env = environments(specs, OBJECTS, checkout / "manifests", broker)["billing-tiny"]
-    tiny = server(specs[0], env, ports.some_free(1, frozenset())[0], checkout, checkout / "logs")
+    env = environments(specs, SECRETS, checkout / "manifests", BROKERS_URL)["billing-tiny"]
+    tiny = server(specs[0], env, ports.some_free(1, frozenset())[0], checkout, checkout)
     process = Process.start(tiny.command)
     try:
         process.wait_until(tiny.ready, limit_s=30)
@@ -76,7 +68,6 @@ def test_a_function_finds_what_its_func_yaml_and_knative_give_it_and_nothing_els
     assert found == {
         "FUNCTION_TARGET": "tiny",
         "DATABASE_URL": "postgresql:///billing",
-        "LOG_LEVEL": "DEBUG",
         "K_SERVICE": "billing-tiny",
         "K_CONFIGURATION": "billing-tiny",
         "K_REVISION": "billing-tiny-00001",
@@ -90,29 +81,27 @@ def test_a_function_without_the_label_gets_no_sink(checkout: Path) -> None:
     path = checkout / "functions" / "tiny" / "func.yaml"
     path.write_text(path.read_text().replace("publishes", "listens"))
     specs = read_functions(checkout / "functions")
-    env = environments(specs, OBJECTS, checkout / "manifests", broker)["billing-tiny"]
+    env = environments(specs, SECRETS, checkout / "manifests", BROKERS_URL)["billing-tiny"]
     assert "K_SINK" not in env
 
 
 def test_every_missing_secret_is_named(checkout: Path) -> None:
+    path = checkout / "functions" / "tiny" / "func.yaml"
+    more = "  - {name: ADMIN_API_KEY, value: '{{ secret:billing-admin:key }}'}\ndeploy:"
+    path.write_text(path.read_text().replace("deploy:", more))
     specs = read_functions(checkout / "functions")
     with pytest.raises(Rejected) as refused:
-        environments(specs, {("secret", "billing-database"): {}}, checkout / "manifests", broker)
+        environments(specs, {}, checkout / "manifests", BROKERS_URL)
     assert [str(fault) for fault in refused.value.faults] == [
         "billing-tiny run.envs DATABASE_URL: there is no secret:billing-database:url",
-        "billing-tiny run.envs: there is no configMap:billing-config",
+        "billing-tiny run.envs ADMIN_API_KEY: there is no secret:billing-admin:key",
     ]
-
-
-def test_addresses_are_published_whole(tmp_path: Path) -> None:
-    publish_addresses(tmp_path / "services.json", {"billing-tiny": 4711})
-    assert json.loads((tmp_path / "services.json").read_text()) == {"billing-tiny": "http://127.0.0.1:4711"}
 
 
 def test_a_function_that_dies_is_started_again_on_the_same_port(checkout: Path) -> None:
     specs = read_functions(checkout / "functions")
-    env = environments(specs, OBJECTS, checkout / "manifests", broker)["billing-tiny"]
-    tiny = server(specs[0], env, ports.some_free(1, frozenset())[0], checkout, checkout / "logs")
+    env = environments(specs, SECRETS, checkout / "manifests", BROKERS_URL)["billing-tiny"]
+    tiny = server(specs[0], env, ports.some_free(1, frozenset())[0], checkout, checkout)
     said: list[str] = []
     supervisor = Supervisor(said.append, lambda: False)
     deadline = time.monotonic() + 60

@@ -1,3 +1,4 @@
+import fcntl
 import os
 import stat
 import subprocess
@@ -32,14 +33,9 @@ def test_a_released_folder_can_be_claimed_again(tmp_path: Path) -> None:
 
 def test_a_folder_stays_claimed_while_a_server_of_a_dead_run_lives(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", HOLDER, str(tmp_path)], cwd=CHECKOUT, check=True)
-    waits: list[None] = []
-
-    def never() -> bool:
-        waits.append(None)
-        return False
-
-    os.close(claim(tmp_path, stopped=never))
-    assert waits
+    with pytest.raises(BlockingIOError), (tmp_path / "lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(claim(tmp_path))
 
 
 def test_the_state_folder_is_for_its_owner_only(tmp_path: Path) -> None:
