@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
-from eventing.types import TENANT_ID
+from eventing.types import SEQUENCE, TENANT_ID
+from shared.domain.batches import NUMBER_MAX
 from shared.domain.errors import Fault, Rejected
 
 SPEC_VERSIONS: Final = ("1.0", "0.3")
@@ -18,6 +19,8 @@ EXTENSIONS_MAX: Final = 64
 """Together they keep an event's headers below what HTTP servers take, so that it can be delivered."""
 
 _NAME = re.compile(r"[a-z0-9]+")
+_JSON = re.compile(r"\s*[\w.+-]+/([\w.+-]+\+)?json\s*(;.*)?", re.ASCII | re.IGNORECASE)
+_WHOLE = re.compile(r"[0-9]{1,64}")
 _UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _RFC3339 = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]+))?(Z|[+-][0-9]{2}:[0-9]{2})"
@@ -126,6 +129,24 @@ def tenant_of(event: Event, type: str) -> str:
     if faults:
         raise Rejected(*faults)
     return tenant_ref
+
+
+def json_of(event: Event) -> bytes:
+    """The data of an event that says it is JSON, or says nothing. Raises Rejected where it says otherwise."""
+    declared = event.datacontenttype
+    if declared is not None and not _JSON.fullmatch(declared):
+        raise Rejected.because("datacontenttype", f"{clip(declared)} is not application/json")
+    return event.data
+
+
+def sequence_of(event: Event) -> int | None:
+    """The number, from 1 on, that the sender gave this event of its source; None where it numbers none.
+
+    Others use this extension for texts that merely sort, so what is no such number is no fault.
+    """
+    text = event.extensions.get(SEQUENCE, "")
+    number = int(text) if _WHOLE.fullmatch(text) else 0
+    return number if 0 < number <= NUMBER_MAX else None
 
 
 def instant(text: str) -> datetime | None:

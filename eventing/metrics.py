@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING, Final
@@ -25,6 +25,40 @@ OTHER: Final = "other"
 class _Durations:
     total_s: float = 0.0
     counts: list[int] = field(default_factory=lambda: [0] * (len(BUCKETS_S) + 1))
+
+
+class Tally:
+    """What a process counts beside its events, since it started. Thread-safe."""
+
+    def __init__(self, described: Mapping[str, str]) -> None:
+        self._described = described
+        self._counts = dict.fromkeys(described, 0)
+        self._lock = Lock()
+
+    def add(self, name: str, by: int = 1) -> None:
+        with self._lock:
+            self._counts[name] += by
+
+    def collect(self) -> Iterable["Metric"]:
+        from prometheus_client.core import CounterMetricFamily
+
+        with self._lock:
+            counts = dict(self._counts)
+        for name, text in self._described.items():
+            yield CounterMetricFamily(name, text, value=counts[name])
+
+
+CONFLICTS: Final = "faas_billing_usage_conflicts"
+BATCHES_MISSED: Final = "faas_billing_usage_batches_missed"
+BATCHES_FOUND: Final = "faas_billing_usage_batches_found"
+tally: Final = Tally(
+    {
+        CONFLICTS: "Times an identity was used again for other records.",
+        BATCHES_MISSED: "Numbered batches found missing, since a later one came.",
+        BATCHES_FOUND: "Batches that were missing and have come.",
+    }
+)
+"""Of this process."""
 
 
 class EventMetrics:
@@ -52,6 +86,7 @@ class EventMetrics:
 
         own = CollectorRegistry()
         own.register(self)
+        own.register(tally)
         return generate_latest(REGISTRY) + generate_latest(own)
 
     def collect(self) -> Iterable["Metric"]:

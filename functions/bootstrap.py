@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from shared.service.fold import Fold
     from shared.service.ingest import IngestUsage
     from shared.service.rebuild import Rebuilt
+    from shared.service.triage import Triage
 
 
 T = TypeVar("T")
@@ -78,6 +79,7 @@ def billing_api() -> "ApiServices":
     from functions.billing_api.auth import Authenticator
     from functions.billing_api.ingest import IngestBody
     from functions.billing_api.ports import ApiServices
+    from shared.adapters.postgres.oversight import PostgresOversight
     from shared.adapters.postgres.plans import PostgresPlans
     from shared.adapters.postgres.tenants import PostgresTenants
     from shared.adapters.postgres.totals import PostgresUsageReader
@@ -97,6 +99,8 @@ def billing_api() -> "ApiServices":
         ingest=IngestBody(_ingest(), tenants, system_clock),
         usage=PostgresUsageReport(database),
         rebuild=_rebuild,
+        oversight=PostgresOversight(database),
+        triage=triage,
         plans=Plans(plans=plans, tenants=tenants, clock=system_clock),
         calculate=CalculateBill(
             tenants=tenants,
@@ -114,6 +118,26 @@ def dead_letters() -> "RedisDeadLetters":
     from shared.adapters.redis_dead_letters import RedisDeadLetters
 
     return RedisDeadLetters(settings().redis_url)
+
+
+@once
+def triage() -> "Triage":
+    """Dead letters, to look at and to send again. Of what it needs only Redis must be there."""
+    from eventing import types
+    from eventing.publisher import Publisher
+    from functions.dead_letter.examine import examiner
+    from functions.dead_letter.send import sender
+    from shared.adapters.system import new_id
+    from shared.service.triage import Triage
+
+    return Triage(
+        store=dead_letters(),
+        send=sender(Publisher(settings().sink_url)),
+        examine=examiner(_ingest()),
+        check_database=_database().check,
+        drained_type=types.USAGE_RECORDED,
+        new_id=new_id,
+    )
 
 
 @once
@@ -165,6 +189,7 @@ def _database() -> "Database":
 
 @once
 def _ingest() -> "IngestUsage":
+    from eventing.metrics import CONFLICTS, tally
     from eventing.usage import decode
     from shared.adapters.postgres.tenants import CachedTenants
     from shared.adapters.postgres.usage import PostgresUsageLog
@@ -178,6 +203,7 @@ def _ingest() -> "IngestUsage":
         log=PostgresUsageLog(_database()),
         clock=system_clock,
         accepted=lambda: folding().wake(),
+        conflicted=lambda: tally.add(CONFLICTS),
     )
 
 
@@ -214,7 +240,12 @@ def _series() -> "PostgresSeries":
 
 @once
 def _windows() -> "PostgresWindows":
+    from eventing.metrics import BATCHES_FOUND, BATCHES_MISSED, tally
     from shared.adapters.postgres.windows import PostgresWindows
     from shared.adapters.system import new_id
 
-    return PostgresWindows(_database(), new_id)
+    def noted(missed: int, found: int) -> None:
+        tally.add(BATCHES_MISSED, missed)
+        tally.add(BATCHES_FOUND, found)
+
+    return PostgresWindows(_database(), new_id, noted)

@@ -10,8 +10,10 @@ from functions.billing_api.bodies import BODY_BYTES_MAX, ApiRequest, StrictJson,
 from functions.billing_api.ports import ApiServices
 from functions.billing_api.problems import refuse, register_problems
 from functions.billing_api.routes.billing import billing_routes
+from functions.billing_api.routes.dead_letters import dead_letter_routes
 from functions.billing_api.routes.meta import OPEN_ENDPOINTS, meta_routes
 from functions.billing_api.routes.metrics import INGEST_ENDPOINT, metrics_routes
+from functions.billing_api.routes.oversight import oversight_routes
 from functions.billing_api.routes.plans import plan_routes
 from functions.billing_api.routes.services import service_routes
 from functions.billing_api.routes.tenants import tenant_routes
@@ -59,6 +61,8 @@ def _routes(app: OpenAPI, services: ApiServices) -> list[APIBlueprint]:
         metrics_routes(services.tenants, services.ingest, services.rebuild),
         plan_routes(services.tenants, services.plans),
         billing_routes(services.calculate),
+        oversight_routes(services.tenants, services.oversight),
+        dead_letter_routes(services.tenants, services.triage),
     ]
 
 

@@ -9,9 +9,11 @@ from uuid import UUID
 from functions.billing_api.auth import Authenticator
 from shared.domain.cost import Bill
 from shared.service.ingest import Outcome
+from shared.service.oversight import Oversight
 from shared.service.plans import Plans
 from shared.service.rebuild import Rebuilt
 from shared.service.tenants import Tenants
+from shared.service.triage import Triage
 from shared.service.usage_report import UsageReport
 
 
@@ -30,7 +32,7 @@ CalculateBill = Callable[[str, datetime, datetime], Bill]
 
 @dataclass(frozen=True, slots=True)
 class ApiServices:
-    """`check` raises Unavailable while what the API depends on is away."""
+    """`check` raises Unavailable while the database is away, `triage` where there are no dead letters."""
 
     authenticator: Authenticator
     check: Callable[[], None]
@@ -38,5 +40,7 @@ class ApiServices:
     ingest: AcceptUsage
     usage: UsageReport
     rebuild: RebuildWindows
+    oversight: Oversight
+    triage: Callable[[], Triage]
     plans: Plans
     calculate: CalculateBill

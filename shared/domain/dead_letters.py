@@ -1,7 +1,16 @@
-"""Events that could not be delivered, and why."""
+"""Events that could not be delivered, why, and what people do about them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Final
+
+CORRECTS: Final = "corrects"
+"""The attribute of a corrected event that names the id of the event in whose place it stands."""
+FROM_BROKERS: Final = "knative"
+"""What the names of attributes begin with that brokers add on the way."""
+ARRIVAL: Final = "knativearrivaltime"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,3 +32,118 @@ class DeadLetter:
     @property
     def type(self) -> str:
         return self.attributes.get("type", "")
+
+
+class LetterState(StrEnum):
+    """What has become of a letter.
+
+    waiting → replayed, corrected or dropped, by people; replayed → waiting where the event fails again;
+    replayed and dropped → replayed. What was corrected stays so: its event must not count beside the
+    corrected one.
+    """
+
+    WAITING = "waiting"
+    REPLAYED = "replayed"
+    CORRECTED = "corrected"
+    DROPPED = "dropped"
+
+
+REPLAYABLE: Final = frozenset({LetterState.WAITING, LetterState.REPLAYED, LetterState.DROPPED})
+
+
+@dataclass(frozen=True, slots=True)
+class LetterEntry:
+    """A letter as a list shows it: everything but all its attributes and its data.
+
+    One event is one letter, however often and wherever it fails: `failures` counts how often a broker gave
+    it up, and `failed_at`, `reason`, `destination`, `status` and `answer` are of the last time. `replays`
+    counts how often it was sent again. `corrects` and `corrected_by` are the ids of the letters that it
+    stands in the place of, and that stands in its place.
+    """
+
+    id: str
+    state: LetterState
+    received_at: datetime
+    failed_at: datetime
+    failures: int
+    replays: int
+    type: str
+    tenant: str
+    source: str
+    event_id: str
+    data_bytes: int
+    reason: str
+    destination: str
+    status: str
+    answer: str
+    corrects: str = ""
+    corrected_by: str = ""
+
+    @property
+    def is_transient(self) -> bool:
+        """Whether it failed for no fault of its own: no answer in time, or one of 5xx."""
+        return self.status == "" or (len(self.status) == 3 and self.status.startswith("5"))
+
+
+@dataclass(frozen=True, slots=True)
+class KeptLetter:
+    """A letter in the store, whole."""
+
+    entry: LetterEntry
+    letter: DeadLetter
+
+    @property
+    def id(self) -> str:
+        return self.entry.id
+
+    @property
+    def received_at(self) -> datetime:
+        return self.entry.received_at
+
+
+@dataclass(frozen=True, slots=True)
+class LetterAction:
+    """One line of a letter's history, which is only ever added to: who did what to it, when and why."""
+
+    at: datetime
+    by: str
+    action: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class LetterFilter:
+    """Which letters; None does not filter. `tenants` are all the names the wanted tenant goes by, and
+    `status` is empty for the letters without one."""
+
+    state: LetterState | None = None
+    tenants: frozenset[str] | None = None
+    type: str | None = None
+    status: str | None = None
+
+    def takes(self, entry: LetterEntry) -> bool:
+        return (
+            self.state in (None, entry.state)
+            and (self.tenants is None or entry.tenant in self.tenants)
+            and self.type in (None, entry.type)
+            and self.status in (None, entry.status)
+        )
+
+
+def event_attributes(attributes: Mapping[str, str], received_at: datetime) -> dict[str, str]:
+    """The attributes to send an event with again: its own.
+
+    An event without a time counts when it arrives, so it gets the time of its first arrival.
+    """
+    own = {name: text for name, text in attributes.items() if not name.startswith(FROM_BROKERS)}
+    if not own.get("time"):
+        own["time"] = (_instant(attributes.get(ARRIVAL, "")) or received_at).astimezone(UTC).isoformat()
+    return own
+
+
+def _instant(text: str) -> datetime | None:
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return instant if instant.tzinfo is not None else None

@@ -79,7 +79,8 @@ class Part:
     """What a sender posted at once for one tenant: the unit of deduplication, identified by (source, id).
 
     `bodies` are the payload texts kept verbatim, each one record or `{"records": [...]}`, in order;
-    `recorded_at` is the time of records that carry none (the event's `time`, else its arrival).
+    `recorded_at` is the time of records that carry none (the event's `time`, else its arrival);
+    `sequence` is the number, from 1 on, that the source gave the part, where it numbers them.
     """
 
     source: str
@@ -89,6 +90,7 @@ class Part:
     recorded_at: datetime
     usage: DecodedUsage
     bodies: tuple[str, ...] = field(repr=False)
+    sequence: int | None = None
 
     @property
     def event_key(self) -> UUID:

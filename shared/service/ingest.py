@@ -1,12 +1,13 @@
 """Accepting usage: whole or not at all, and once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from shared.domain.aggregate import aggregate, series_name
-from shared.domain.errors import Fault, Rejected
+from shared.domain.errors import Conflict, Fault, Rejected, Unavailable
 from shared.domain.tenant import Tenant
 from shared.domain.usage import TEXT_MAX, DecodedUsage, Part
 from shared.service.ports import Clock, SeriesRegistry, TenantDirectory, UsageDecoder, UsageLog
@@ -23,8 +24,26 @@ class Outcome:
         return Outcome(self.accepted + other.accepted, self.duplicate + other.duplicate)
 
 
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """What is wrong with an event, so far as it was checked.
+
+    `total` counts the faults where more were found than are listed. Not `is_complete`: the database was
+    away, or nothing here knows events of that type. `is_counted`: these very records have been accepted.
+    """
+
+    faults: tuple[Fault, ...] = ()
+    total: int = 0
+    is_complete: bool = True
+    is_counted: bool = False
+
+
 class IngestUsage:
-    """Checks a part, registers what it names and appends it; `accepted` is called after each new part."""
+    """Checks a part, registers what it names and appends it.
+
+    `accepted` is called after each new part, `conflicted` after each whose identity was used before for
+    other records.
+    """
 
     def __init__(
         self,
@@ -35,6 +54,7 @@ class IngestUsage:
         log: UsageLog,
         clock: Clock,
         accepted: Callable[[], None] = lambda: None,
+        conflicted: Callable[[], None] = lambda: None,
     ) -> None:
         self._decode = decode
         self._tenants = tenants
@@ -42,9 +62,17 @@ class IngestUsage:
         self._log = log
         self._clock = clock
         self._accepted = accepted
+        self._conflicted = conflicted
 
     def accept_event(
-        self, *, source: str, id: str, tenant_ref: str, time: datetime | None, data: bytes
+        self,
+        *,
+        source: str,
+        id: str,
+        tenant_ref: str,
+        time: datetime | None,
+        data: bytes,
+        sequence: int | None = None,
     ) -> Outcome:
         """Accept the data of one usage event, for the tenant that the event names.
 
@@ -55,8 +83,36 @@ class IngestUsage:
         usage = self._decode(data, recorded_at=recorded_at, received_at=received_at)
         tenant = self.resolve(tenant_ref, usage)
         return self.accept(
-            Part(source, id, tenant.id, received_at, recorded_at, usage, bodies=(data.decode(),))
+            Part(source, id, tenant.id, received_at, recorded_at, usage, (data.decode(),), sequence)
         )
+
+    def examine_event(
+        self, *, source: str, id: str, tenant_ref: str | None, time: datetime | None, data: bytes
+    ) -> Examination:
+        """All that `accept_event` would refuse the event for now; stores nothing, raises nothing."""
+        received_at = self._clock()
+        recorded_at = time or received_at
+        faults: list[Fault] = []
+        uncounted = 0
+        usage = DecodedUsage(records=(), digest=b"")
+        try:
+            usage = self._decode(data, recorded_at=recorded_at, received_at=received_at)
+        except Rejected as refusal:
+            faults += refusal.faults
+            uncounted = refusal.total - len(refusal.faults)
+        is_complete, is_counted = True, False
+        try:
+            if tenant_ref is None:
+                raise Rejected.because("tenantid", "is missing")
+            tenant = self.resolve(tenant_ref, usage)
+            if not faults:
+                part = Part(source, id, tenant.id, received_at, recorded_at, usage, (data.decode(),))
+                is_counted = self._log.is_known(part)
+        except Rejected as refusal:
+            faults += refusal.faults
+        except Unavailable:
+            is_complete = False
+        return Examination(tuple(faults), len(faults) + uncounted, is_complete, is_counted)
 
     def resolve(self, tenant_ref: str, usage: DecodedUsage, *, field: str = "tenantid") -> Tenant:
         """The tenant named, where the records' own `tenant_id`s name the same one."""
@@ -79,19 +135,30 @@ class IngestUsage:
         """
         if len(parts) > 1:
             for part in parts:
-                self._log.is_known(part)
+                with self._noting_conflict(part):
+                    self._log.is_known(part)
         return sum((self.accept(part) for part in parts), Outcome())
 
     def accept(self, part: Part) -> Outcome:
         """Accept a part whose tenant is known."""
         names = {series_name(record) for record in part.usage.records}
         series = self._series.register(part.tenant_id, names, seen_at=part.received_at)
-        is_new = self._log.append(part, aggregate(part.usage.records, series))
+        with self._noting_conflict(part):
+            is_new = self._log.append(part, aggregate(part.usage.records, series))
         count, repeated = len(part.usage.records), part.usage.duplicates
         if not is_new:
             return Outcome(duplicate=count + repeated)
         self._accepted()
         return Outcome(accepted=count, duplicate=repeated)
+
+    @contextmanager
+    def _noting_conflict(self, part: Part) -> Iterator[None]:
+        try:
+            yield
+        except Conflict:
+            self._log.note_conflict(part)
+            self._conflicted()
+            raise
 
     def _id_of(self, ref: str) -> UUID | None:
         tenant = self._tenants.find(ref)

@@ -67,6 +67,9 @@ class UsageLog(Protocol):
     def is_known(self, part: Part) -> bool:
         """Whether the part is there already; raises Conflict as `append` would."""
 
+    def note_conflict(self, part: Part) -> None:
+        """Keep, for people to see, that the part's identity was used before for other records."""
+
 
 class FoldTransaction(Protocol):
     """One transaction that holds the fold lock of a shard of tenants."""
@@ -74,7 +77,8 @@ class FoldTransaction(Protocol):
     def take_deltas(self) -> Sequence[tuple[UUID, Windows]]:
         """Some deltas (tenant, 5-minute windows), removed by taking them; none where there are none left.
 
-        No more at once than fits into memory.
+        No more at once than fits into memory. That a numbered batch came is noted with the taking, so a
+        rebuild, which takes nothing twice, changes no gap.
         """
 
     def take_delta(self, tenant_id: UUID, event_key: UUID) -> Windows | None:

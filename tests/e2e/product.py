@@ -18,8 +18,9 @@ from urllib.parse import quote, urlencode
 import psycopg
 
 from runtime.state import socket_dir
-from shared.adapters.redis_dead_letters import KeptLetter, RedisDeadLetters
+from shared.adapters.redis_dead_letters import RedisDeadLetters
 from shared.config import environment
+from shared.domain.dead_letters import KeptLetter
 
 CHECKOUT = Path(__file__).parents[2]
 START_LIMIT_S = 120.0

@@ -203,6 +203,18 @@ def test_what_the_broker_accepts_and_the_function_refuses_is_in_the_dead_letters
         )
         assert answer.status == 202, (name, answer)
         inputs[name] = (b"", "tenantid", "422")
+    product.send_raw(
+        record(tenant_id=None),
+        {
+            "Content-Type": "application/x-www-form-urlencoded",
+            "ce-id": "form",
+            "ce-source": "/bad",
+            "ce-specversion": "1.0",
+            "ce-type": RECORDED,
+            "ce-tenantid": "bad-inputs",
+        },
+    )
+    inputs["form"] = (b"", "datacontenttype", "422")
     product.settle()
 
     letters = {

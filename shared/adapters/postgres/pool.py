@@ -68,6 +68,8 @@ class Database:
             raise Unavailable(f"PostgreSQL: {error}") from error
 
     def _opened(self) -> ConnectionPool[Connection]:
+        if not self._url:
+            raise Unavailable("DATABASE_URL is not set")
         with self._lock:
             if self._pool is None:
                 self._pool = ConnectionPool(

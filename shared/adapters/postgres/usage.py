@@ -23,10 +23,20 @@ _APPEND = b"""
                %(touches_from)s, %(touches_until)s, body
         FROM inbox, unnest(%(bodies)s::text[]) WITH ORDINALITY b (body, seq)
     ), deltas AS (
-        INSERT INTO usage_delta (tenant_id, event_key, shard, delta)
-        SELECT %(tenant_id)s, %(event_key)s, %(shard)s, %(delta)s FROM inbox
+        INSERT INTO usage_delta (tenant_id, event_key, shard, delta, batch_source, batch_number, batch_at)
+        SELECT %(tenant_id)s, %(event_key)s, %(shard)s, %(delta)s, %(batch_source)s, %(batch_number)s,
+               %(batch_at)s
+        FROM inbox
     )
     SELECT count(*) FROM inbox
+"""
+_NOTE_CONFLICT = b"""
+    INSERT INTO usage_conflict AS c (tenant_id, event_key, refused_digest, kept_digest, source, event_id,
+                                     first_seen_at, last_seen_at, count)
+    SELECT tenant_id, event_key, %(digest)s, digest, %(source)s, %(id)s, %(seen_at)s, %(seen_at)s, 1
+    FROM usage_inbox WHERE tenant_id = %(tenant_id)s AND event_key = %(event_key)s
+    ON CONFLICT (tenant_id, event_key, refused_digest) DO UPDATE
+    SET count = c.count + 1, last_seen_at = greatest(c.last_seen_at, excluded.last_seen_at)
 """
 _PARTITION_LOCK = 0x7061_796C
 _PARTITIONS_AHEAD = 2
@@ -49,6 +59,20 @@ class PostgresUsageLog:
         with self._database.statement() as connection:
             return _is_known(connection, part)
 
+    def note_conflict(self, part: Part) -> None:
+        with self._database.statement() as connection:
+            connection.execute(
+                _NOTE_CONFLICT,
+                {
+                    "tenant_id": part.tenant_id,
+                    "event_key": part.event_key,
+                    "digest": part.usage.digest,
+                    "source": part.source,
+                    "id": part.id,
+                    "seen_at": part.received_at,
+                },
+            )
+
     def _append(self, part: Part, windows: Windows) -> bool:
         with self._database.statement() as connection:
             row = connection.execute(
@@ -66,6 +90,9 @@ class PostgresUsageLog:
                     "bodies": list(part.bodies),
                     "shard": shard_of(part.tenant_id),
                     "delta": delta.encode(windows),
+                    "batch_source": part.source if part.sequence is not None else None,
+                    "batch_number": part.sequence,
+                    "batch_at": part.received_at if part.sequence is not None else None,
                 },
             ).fetchone()
             assert row is not None

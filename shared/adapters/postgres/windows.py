@@ -3,19 +3,18 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from decimal import Decimal
-from fractions import Fraction
 from typing import Any, NamedTuple
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from psycopg import IsolationLevel
 
 from shared.adapters.postgres import delta, outbox
+from shared.adapters.postgres.batches import Noted, TakenBatches
 from shared.adapters.postgres.pool import Connection, Database
-from shared.domain import sketch
-from shared.domain.aggregate import Series, WindowKey, Windows
+from shared.adapters.postgres.window_rows import key_columns, key_order, read_window, window_row
+from shared.domain.aggregate import WindowKey, Windows
 from shared.domain.events import Fact, UsageAggregated
-from shared.domain.facts import NUMBERS, WindowFacts
+from shared.domain.facts import NUMBERS
 from shared.domain.usage import AHEAD_S_MAX
 from shared.domain.windows import WindowSize, floor
 from shared.service.ports import NewId
@@ -25,6 +24,7 @@ _DELTAS_MAX = 2_000
 _DELTA_BYTES_MAX = 2 * 1024 * 1024
 """Decoded, a byte of a delta takes some twenty."""
 
+_TAKEN = "tenant_id, delta, batch_source, batch_number, batch_at"
 _FACTS = ", ".join(NUMBERS)
 _KEY = "tenant_id, window_size, window_start, service_id, revision_id"
 _SELECT = f"SELECT a.tenant_id, a.window_size, a.window_start, a.service_id, a.revision_id, {_FACTS}, sketch"
@@ -50,9 +50,10 @@ class StoredPayload(NamedTuple):
 class PostgresWindows:
     """WindowStore."""
 
-    def __init__(self, database: Database, new_id: NewId) -> None:
+    def __init__(self, database: Database, new_id: NewId, noted: Noted = lambda *_: None) -> None:
         self._database = database
         self._new_id = new_id
+        self._noted = noted
 
     def shard_of(self, tenant_id: UUID) -> int:
         return shard_of(tenant_id)
@@ -82,15 +83,9 @@ class PostgresWindows:
             ).fetchall()
 
     def put_aside(self, tenant_id: UUID, event_key: UUID, *, reason: str) -> None:
-        with self._database.statement() as connection:
-            connection.execute(
-                "WITH taken AS ("
-                "  DELETE FROM usage_delta WHERE tenant_id = %s AND event_key = %s"
-                "  RETURNING tenant_id, event_key, delta)"
-                " INSERT INTO usage_delta_aside (tenant_id, event_key, delta, reason)"
-                " SELECT tenant_id, event_key, delta, %s FROM taken",
-                (tenant_id, event_key, reason),
-            )
+        with self.locked(self.shard_of(tenant_id), wait=True) as transaction:
+            assert transaction is not None, "waited for it"
+            transaction.put_aside(tenant_id, event_key, reason)
 
     def changed_days(self, tenant_id: UUID, start: datetime, end: datetime) -> Sequence[datetime]:
         with self._database.statement() as connection:
@@ -120,13 +115,18 @@ class PostgresWindows:
                 b"SELECT FROM fold_shard WHERE shard = %s FOR UPDATE" + (b"" if wait else b" SKIP LOCKED"),
                 (shard,),
             ).fetchone()
-            yield None if held is None else PostgresFold(connection, shard, self._new_id)
+            fold = PostgresFold(connection, shard, self._new_id)
+            yield None if held is None else fold
+            noted = fold.batches.note()
+        self._noted(*noted)
 
     @contextmanager
     def locked_snapshot(self, shard: int) -> Iterator["PostgresRebuild"]:
         with self._database.transaction(IsolationLevel.REPEATABLE_READ) as connection:
             connection.execute("SELECT FROM fold_shard WHERE shard = %s FOR UPDATE", (shard,))
-            yield PostgresRebuild(connection, shard, self._new_id)
+            yield (rebuild := PostgresRebuild(connection, shard, self._new_id))
+            noted = rebuild.batches.note()
+        self._noted(*noted)
 
 
 class PostgresFold:
@@ -136,6 +136,7 @@ class PostgresFold:
         self._connection = connection
         self._shard = shard
         self._new_id = new_id
+        self.batches = TakenBatches(connection)
 
     def take_deltas(self) -> Sequence[tuple[UUID, Windows]]:
         rows = self._connection.execute(
@@ -144,20 +145,31 @@ class PostgresFold:
             "    SELECT ctid, row_number() OVER taken AS n, sum(octet_length(delta)) OVER taken AS size"
             "    FROM usage_delta WHERE shard = %s WINDOW taken AS (ROWS UNBOUNDED PRECEDING) LIMIT %s) d"
             "  WHERE n = 1 OR size <= %s"
-            ")) RETURNING tenant_id, delta",
+            f")) RETURNING {_TAKEN}".encode(),
             (self._shard, _DELTAS_MAX, _DELTA_BYTES_MAX),
         )
-        return [(tenant_id, delta.decode(text)) for tenant_id, text in rows]
+        return [(row[0], self._opened(row)) for row in rows]
 
     def take_delta(self, tenant_id: UUID, event_key: UUID) -> Windows | None:
         row = self._connection.execute(
-            "DELETE FROM usage_delta WHERE tenant_id = %s AND event_key = %s RETURNING delta",
+            f"DELETE FROM usage_delta WHERE tenant_id = %s AND event_key = %s RETURNING {_TAKEN}".encode(),
             (tenant_id, event_key),
         ).fetchone()
-        return delta.decode(row[0]) if row is not None else None
+        return self._opened(row) if row is not None else None
+
+    def put_aside(self, tenant_id: UUID, event_key: UUID, reason: str) -> None:
+        row = self._connection.execute(
+            "WITH taken AS (DELETE FROM usage_delta WHERE tenant_id = %s AND event_key = %s RETURNING *),"
+            " aside AS (INSERT INTO usage_delta_aside (tenant_id, event_key, delta, reason)"
+            "  SELECT tenant_id, event_key, delta, %s FROM taken)"
+            " SELECT tenant_id, batch_source, batch_number, batch_at FROM taken",
+            (tenant_id, event_key, reason),
+        ).fetchone()
+        if row is not None:
+            self.batches.add(*row)
 
     def load(self, keys: Mapping[UUID, Iterable[WindowKey]]) -> dict[UUID, Windows]:
-        columns = _columns((tenant_id, key) for tenant_id, of_tenant in keys.items() for key in of_tenant)
+        columns = key_columns((tenant_id, key) for tenant_id, of_tenant in keys.items() for key in of_tenant)
         rows = self._connection.execute(
             f"{_SELECT} FROM usage_aggregate a"
             f" JOIN unnest(%s::uuid[], %s::text[], %s::timestamptz[], %s::uuid[], %s::uuid[]) k ({_KEY})"
@@ -166,15 +178,15 @@ class PostgresFold:
         )
         found: dict[UUID, Windows] = {}
         for row in rows:
-            key, facts = _window(row)
+            key, facts = read_window(row)
             found.setdefault(row[0], {})[key] = facts
         return found
 
     def save(self, windows: Mapping[UUID, Windows]) -> None:
         rows = [
-            _row(tenant_id, key, of_tenant[key])
+            window_row(tenant_id, key, of_tenant[key])
             for tenant_id, of_tenant in sorted(windows.items())
-            for key in sorted(of_tenant, key=_order)
+            for key in sorted(of_tenant, key=key_order)
         ]
         if rows:
             with self._connection.cursor() as cursor:
@@ -219,21 +231,26 @@ class PostgresFold:
     def announce(self, fact: Fact, now: datetime) -> None:
         outbox.add(self._connection, self._new_id(), fact, now)
 
+    def _opened(self, taken: Sequence[Any]) -> Windows:
+        tenant_id, text, *batch = taken
+        self.batches.add(tenant_id, *batch)
+        return delta.decode(text)
+
 
 class PostgresRebuild(PostgresFold):
     """RebuildTransaction."""
 
     def take_deltas_of(self, tenant_id: UUID) -> Sequence[Windows]:
         rows = self._connection.execute(
-            "DELETE FROM usage_delta WHERE tenant_id = %s RETURNING delta", (tenant_id,)
+            f"DELETE FROM usage_delta WHERE tenant_id = %s RETURNING {_TAKEN}".encode(), (tenant_id,)
         )
-        return [delta.decode(text) for (text,) in rows]
+        return [self._opened(row) for row in rows]
 
     def delete(self, tenant_id: UUID, keys: Iterable[WindowKey]) -> None:
         self._connection.execute(
             f"DELETE FROM usage_aggregate WHERE ({_KEY}) IN (SELECT * FROM"
             " unnest(%s::uuid[], %s::text[], %s::timestamptz[], %s::uuid[], %s::uuid[]))".encode(),
-            _columns((tenant_id, key) for key in keys),
+            key_columns((tenant_id, key) for key in keys),
         )
 
     def load_between(self, tenant_id: UUID, start: datetime, end: datetime) -> Windows:
@@ -242,7 +259,7 @@ class PostgresRebuild(PostgresFold):
             " WHERE tenant_id = %s AND window_start >= %s AND window_start < %s".encode(),
             (tenant_id, start, end),
         )
-        return dict(_window(row) for row in rows)
+        return dict(read_window(row) for row in rows)
 
     def payloads(self, tenant_id: UUID, start: datetime, end: datetime) -> Iterator[StoredPayload]:
         with self._connection.cursor(name="payloads") as cursor:
@@ -253,42 +270,3 @@ class PostgresRebuild(PostgresFold):
             )
             for row in cursor:
                 yield StoredPayload(*row)
-
-
-def _columns(keys: Iterable[tuple[UUID, WindowKey]]) -> tuple[list[Any], ...]:
-    rows = [
-        (tenant_id, key.size.value, key.start, key.series.service_id, key.series.revision_id)
-        for tenant_id, key in keys
-    ]
-    return tuple(map(list, zip(*rows, strict=True))) if rows else ([], [], [], [], [])
-
-
-def _order(key: WindowKey) -> tuple[str, datetime, Series]:
-    return key.size.value, key.start, key.series
-
-
-def _row(tenant_id: UUID, key: WindowKey, facts: WindowFacts) -> tuple[Any, ...]:
-    name = f"{key.size.value} {key.start.isoformat()} {key.series.service_id} {key.series.revision_id}"
-    return (
-        tenant_id,
-        key.size.value,
-        key.start,
-        key.series.service_id,
-        key.series.revision_id,
-        # Of the key, so that a rebuilt window keeps its id.
-        uuid5(tenant_id, name),
-        key.end,
-        *(getattr(facts, number) for number in NUMBERS),
-        sketch.encode(facts.durations),
-        _ms(facts.duration_quantile_ns(Fraction(1, 2))),
-        _ms(facts.duration_quantile_ns(Fraction(95, 100))),
-    )
-
-
-def _window(row: Sequence[Any]) -> tuple[WindowKey, WindowFacts]:
-    key = WindowKey(WindowSize(row[1]), row[2], Series(row[3], row[4]))
-    return key, WindowFacts.of(map(int, row[5:-1]), sketch.decode(row[-1]))
-
-
-def _ms(duration_ns: Fraction) -> Decimal:
-    return Decimal(int(duration_ns + Fraction(1, 2))).scaleb(-6)

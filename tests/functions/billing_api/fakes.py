@@ -8,16 +8,19 @@ from uuid import UUID
 
 from functions.billing_api.auth import Authenticator
 from functions.billing_api.ports import ApiServices
-from shared.domain.errors import Conflict
+from shared.domain.errors import Conflict, Unavailable
 from shared.domain.facts import WindowFacts
 from shared.domain.plan import Plan, Subscription
 from shared.domain.tenant import Service, Tenant
 from shared.service.billing import CalculateBill
 from shared.service.ingest import Outcome
+from shared.service.oversight import ConflictPosition, GapPosition, MeteringGap, UsageConflict
 from shared.service.plans import Plans
 from shared.service.rebuild import Rebuilt
 from shared.service.tenants import Tenants
+from shared.service.triage import Triage
 from shared.service.usage_report import UsageWindow, WindowFilter, WindowPage, WindowPosition
+from tests.shared.service.letter_fakes import USAGE, Examiner, MemoryLetters, Sink
 
 KEY = "the-admin-key"
 NOW = datetime(2025, 10, 16, tzinfo=UTC)
@@ -117,6 +120,27 @@ class Totals:
 
 
 @dataclass
+class Watched:
+    """Gaps and conflicts, of which the last asked-for tenant is kept."""
+
+    open: list[MeteringGap] = field(default_factory=list)
+    found: list[UsageConflict] = field(default_factory=list)
+    asked: UUID | None = None
+
+    def gaps(
+        self, tenant_id: UUID | None, *, limit: int, after: GapPosition | None = None
+    ) -> Sequence[MeteringGap]:
+        self.asked = tenant_id
+        return [gap for gap in self.open if after is None or gap.position > after][:limit]
+
+    def conflicts(
+        self, tenant_id: UUID | None, *, limit: int, after: ConflictPosition | None = None
+    ) -> Sequence[UsageConflict]:
+        self.asked = tenant_id
+        return [c for c in self.found if after is None or c.position < after][:limit]
+
+
+@dataclass
 class Backend:
     """The services of the API over fakes; `failure`, once set, is what every one of them raises."""
 
@@ -124,6 +148,10 @@ class Backend:
     plans: PlanShelf = field(default_factory=PlanShelf)
     report: Report = field(default_factory=Report)
     totals: Totals = field(default_factory=Totals)
+    oversight: Watched = field(default_factory=Watched)
+    letters: MemoryLetters | None = field(default_factory=MemoryLetters)
+    sink: Sink = field(default_factory=Sink)
+    examiner: Examiner = field(default_factory=Examiner)
     outcome: Outcome = field(default_factory=lambda: Outcome(accepted=1))
     rebuilt: Rebuilt = field(default_factory=lambda: Rebuilt(0, ()))
     failure: Exception | None = None
@@ -146,6 +174,20 @@ class Backend:
             rebuild=self.rebuild,
             plans=Plans(plans=self.plans, tenants=self.directory, clock=lambda: NOW),
             calculate=calculate,
+            oversight=self.oversight,
+            triage=self.triage,
+        )
+
+    def triage(self) -> Triage:
+        if self.letters is None:
+            raise Unavailable("REDIS_URL is not set")
+        return Triage(
+            store=self.letters,
+            send=self.sink,
+            examine=self.examiner,
+            check_database=self.check,
+            drained_type=USAGE,
+            new_id=lambda: UUID(int=7),
         )
 
     def check(self) -> None:

@@ -15,6 +15,7 @@ from functions.billing_api.app import create_app
 from functions.billing_api.auth import Authenticator
 from functions.billing_api.ingest import IngestBody
 from functions.billing_api.ports import ApiServices
+from shared.adapters.postgres.oversight import PostgresOversight
 from shared.adapters.postgres.plans import PostgresPlans
 from shared.adapters.postgres.pool import Database
 from shared.adapters.postgres.series import PostgresSeries
@@ -32,7 +33,7 @@ from shared.service.plans import Plans
 from shared.service.rebuild import Rebuild
 from shared.service.tenants import Tenants
 from tests.functions.billing_api.described import Described
-from tests.functions.billing_api.fakes import KEY
+from tests.functions.billing_api.fakes import KEY, Backend
 
 NOW = datetime(2025, 10, 16, 12, tzinfo=UTC)
 RECORD = {
@@ -97,6 +98,8 @@ def product(database: Database) -> Product:
         ingest=IngestBody(ingest, tenants, clock),
         usage=PostgresUsageReport(database),
         rebuild=Rebuild(windows, fold, series, decode).run,
+        oversight=PostgresOversight(database),
+        triage=Backend().triage,
         plans=Plans(plans=plans, tenants=tenants, clock=clock),
         calculate=CalculateBill(
             tenants=tenants, plans=plans, usage=PostgresUsageReader(database), fold=fold.run_for, clock=clock

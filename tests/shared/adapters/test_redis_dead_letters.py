@@ -11,8 +11,8 @@ import redis
 
 from shared.adapters import redis_dead_letters
 from shared.adapters.redis_dead_letters import RedisDeadLetters
-from shared.domain.dead_letters import DeadLetter
-from shared.domain.errors import Unavailable
+from shared.domain.dead_letters import DeadLetter, LetterFilter, LetterState
+from shared.domain.errors import Conflict, Unavailable
 
 LETTER = DeadLetter(
     attributes={"specversion": "1.0", "id": "é1", "source": "/s", "type": "t", "knativearrivaltime": "a"},
@@ -53,15 +53,94 @@ def test_the_same_letter_again_is_the_one_that_is_there(letters: RedisDeadLetter
     assert len(letters.list(limit=10)) == 1
 
 
-def test_a_letter_that_differs_in_what_it_is_or_who_refused_it_is_another(letters: RedisDeadLetters) -> None:
+def test_an_event_that_differs_in_what_it_is_is_another_letter(letters: RedisDeadLetters) -> None:
     others = [
         replace(LETTER, data=b"other content of the same id"),
         replace(LETTER, attributes={**LETTER.attributes, "id": "2"}),
-        replace(LETTER, destination="http://y"),
-        replace(LETTER, status="503"),
-        replace(LETTER, destination="http://x4", status="22"),
+        replace(LETTER, attributes={**LETTER.attributes, "tenantid": "acme"}),
     ]
-    assert len({letters.keep(letter) for letter in [LETTER, *others, LETTER]}) == 6
+    assert len({letters.keep(letter) for letter in [LETTER, *others, LETTER]}) == 4
+
+
+def test_an_event_is_one_letter_wherever_and_whenever_it_fails(letters: RedisDeadLetters) -> None:
+    on_the_way = {"time": "2025-10-15T12:00:00Z", "traceparent": "00-1-2-01", "knativearrivaltime": "b"}
+    failures = [
+        LETTER,
+        replace(LETTER, destination="http://y", reason="422 from http://y"),
+        replace(LETTER, status="503", reason="503 from http://x"),
+        replace(LETTER, attributes={**LETTER.attributes, **on_the_way}),
+    ]
+    (id,) = {letters.keep(letter) for letter in failures}
+    (kept,) = letters.list(limit=10)
+    assert (kept.id, kept.entry.failures, kept.entry.reason) == (id, 4, LETTER.reason)
+    reasons = [action.note for action in letters.history(id)]
+    assert reasons == [letter.reason for letter in failures]
+
+
+def test_without_a_time_of_arrival_every_failure_counts_and_only_new_ones_are_in_the_history(
+    letters: RedisDeadLetters,
+) -> None:
+    attributes = {name: text for name, text in LETTER.attributes.items() if name != "knativearrivaltime"}
+    (id,) = {letters.keep(replace(LETTER, attributes=attributes)) for _ in range(3)}
+    (kept,) = letters.list(limit=10)
+    assert (kept.entry.failures, len(letters.history(id))) == (3, 1)
+
+
+def test_a_page_with_few_of_the_letters_wanted_still_leads_on(
+    letters: RedisDeadLetters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_dead_letters, "CHUNK", 2)
+    monkeypatch.setattr(redis_dead_letters, "SCANNED_MAX", 4)
+    for n in range(9):
+        letters.keep(replace(LETTER, data=b"%d" % n, status="503" if n == 8 else "422"))
+    sizes: list[int] = []
+    after: str | None = None
+    while not sizes or after is not None:
+        found, after = letters.page(LetterFilter(status="503"), limit=5, after=after)
+        sizes.append(len(found))
+    assert sizes == [0, 0, 1]
+
+
+def test_only_one_of_many_who_claim_a_letter_at_once_has_it(letters: RedisDeadLetters) -> None:
+    id = letters.keep(LETTER)
+
+    def drop(n: int) -> int:
+        try:
+            with letters.claimed(id, [LetterState.WAITING]) as claim:
+                letters.settle(claim, LetterState.DROPPED, by=f"{n}", note="")
+                return 1
+        except Conflict:
+            return 0
+
+    with ThreadPoolExecutor(8) as threads:
+        assert sum(threads.map(drop, range(40))) == 1
+    assert [action.action for action in letters.history(id)] == ["failed", "dropped"]
+
+
+def test_the_claim_of_one_who_died_ends_and_gives_no_right_after_that(
+    letters: RedisDeadLetters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id = letters.keep(LETTER)
+    monkeypatch.setattr(redis_dead_letters, "CLAIM_S", -1.0)
+    waiting = [LetterState.WAITING]
+    with (
+        letters.claimed(id, waiting) as dead,
+        letters.claimed(id, waiting),
+        pytest.raises(Unavailable, match="is over"),
+    ):
+        letters.settle(dead, LetterState.DROPPED, by="late", note="")
+    (kept,) = letters.list(limit=1)
+    assert kept.entry.state is LetterState.WAITING
+
+
+def test_a_correction_is_a_waiting_letter_linked_both_ways(letters: RedisDeadLetters) -> None:
+    id = letters.keep(LETTER)
+    with letters.claimed(id, [LetterState.WAITING]) as claim:
+        new = letters.correct(claim, replace(LETTER, data=b"right"), by="ann", note="typo")
+    old, correction = letters.list(limit=9)
+    assert (old.entry.state, old.entry.corrected_by) == (LetterState.CORRECTED, new)
+    assert (correction.id, correction.entry.corrects, correction.letter.data) == (new, id, b"right")
+    assert correction.entry.state is LetterState.WAITING
 
 
 def test_copies_that_come_at_once_are_kept_once(letters: RedisDeadLetters) -> None:

@@ -1,0 +1,55 @@
+"""What triage needs of the store of dead letters."""
+
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from typing import NamedTuple, Protocol
+
+from shared.domain.dead_letters import (
+    DeadLetter,
+    KeptLetter,
+    LetterAction,
+    LetterEntry,
+    LetterFilter,
+    LetterState,
+)
+
+
+class LetterPage(NamedTuple):
+    """Letters in order; `next` is the id to go on behind, None at the end."""
+
+    entries: Sequence[LetterEntry]
+    next: str | None
+
+
+class Claim(NamedTuple):
+    """The right to act on a letter, alone; `failures` is how often it had failed by then."""
+
+    id: str
+    token: str
+    failures: int
+
+
+class DeadLetterStore(Protocol):
+    """The letters, kept where PostgreSQL is not needed. Everything raises Unavailable while that is away."""
+
+    def page(
+        self, wanted: LetterFilter, *, limit: int, after: str | None = None, newest_first: bool = False
+    ) -> LetterPage:
+        """Up to `limit` letters in the order of their arrival, from the one behind `after`."""
+
+    def get(self, id: str) -> KeptLetter | None: ...
+
+    def history(self, id: str) -> Sequence[LetterAction]:
+        """All that happened to the letter, in order."""
+
+    def claimed(self, id: str, states: Iterable[LetterState]) -> AbstractContextManager[Claim]:
+        """The letter to oneself until the block ends.
+
+        Raises NotFound, and Conflict where it is in none of the states or in somebody else's hands.
+        """
+
+    def settle(self, claim: Claim, state: LetterState, *, by: str, note: str) -> None:
+        """Note what was done; what failed again while it was replayed is waiting instead."""
+
+    def correct(self, claim: Claim, correction: DeadLetter, *, by: str, note: str) -> str:
+        """Keep the correction as a waiting letter in the place of the claimed one; its id."""
