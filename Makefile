@@ -14,7 +14,7 @@ export UV_SYSTEM_CERTS := 1
 
 .PHONY: help
 help: ## Show the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "Settings of run, by environment or behind it (make run ONCE=1): ONCE STATE_DIR API_PORT BROKER_PORT"
 	@echo "  DATABASE_URL REDIS_URL ADMIN_API_KEY TRIGGERS_DIR IDLE_SECONDS; of test: ARGS (make test ARGS='-k fold')"
 
@@ -25,6 +25,10 @@ run: $(STAMP) ## Start everything, replay the trace, print the bills, stay until
 .PHONY: test
 test: $(STAMP) ## Run every test
 	@exec $(BIN)/python -m pytest $(ARGS)
+
+.PHONY: conformance
+conformance: $(STAMP) ## Ask a Broker the 40 numbered behaviours (CONFORMANCE_BROKER_URL: another than the embedded)
+	@exec $(BIN)/python -m pytest tests/conformance $(ARGS)
 
 .PHONY: lint
 lint: $(STAMP) ## Check format, style, types and import contracts
