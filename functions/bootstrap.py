@@ -125,7 +125,7 @@ def triage() -> "Triage":
     """Dead letters, to look at and to send again. Of what it needs only Redis must be there."""
     from eventing import types
     from eventing.publisher import Publisher
-    from functions.dead_letter.examine import examiner
+    from functions.dead_letter.examine import examiner, giver_up
     from functions.dead_letter.send import sender
     from shared.adapters.system import new_id
     from shared.service.triage import Triage
@@ -134,6 +134,7 @@ def triage() -> "Triage":
         store=dead_letters(),
         send=sender(Publisher(settings().sink_url)),
         examine=examiner(_ingest()),
+        give_up=giver_up(_ingest()),
         check_database=_database().check,
         drained_type=types.USAGE_RECORDED,
         new_id=new_id,

@@ -9,7 +9,7 @@ from uuid import UUID
 from shared.domain.aggregate import aggregate, series_name
 from shared.domain.errors import Conflict, Fault, Rejected, Unavailable
 from shared.domain.tenant import Tenant
-from shared.domain.usage import TEXT_MAX, DecodedUsage, Part
+from shared.domain.usage import TEXT_MAX, DecodedUsage, Part, event_key
 from shared.service.ports import Clock, SeriesRegistry, TenantDirectory, UsageDecoder, UsageLog
 
 
@@ -114,6 +114,16 @@ class IngestUsage:
             is_complete = False
         return Examination(tuple(faults), len(faults) + uncounted, is_complete, is_counted)
 
+    def give_up_event(self, *, source: str, id: str, tenant_ref: str | None) -> None:
+        """See that an event, which another is sent in the place of, is not counted beside it, however late
+        it comes. Raises Conflict where it was counted, Unavailable for now.
+
+        An event of a tenant that does not exist has nowhere to be counted.
+        """
+        tenant = self._tenants.find(tenant_ref) if tenant_ref is not None else None
+        if tenant is not None:
+            self._log.give_up(tenant.id, event_key(source, id), self._clock())
+
     def resolve(self, tenant_ref: str, usage: DecodedUsage, *, field: str = "tenantid") -> Tenant:
         """The tenant named, where the records' own `tenant_id`s name the same one."""
         tenant = self._tenants.find(tenant_ref)
@@ -156,8 +166,8 @@ class IngestUsage:
         try:
             yield
         except Conflict:
-            self._log.note_conflict(part)
             self._conflicted()
+            self._log.note_conflict(part)
             raise
 
     def _id_of(self, ref: str) -> UUID | None:

@@ -67,6 +67,9 @@ class UsageLog(Protocol):
     def is_known(self, part: Part) -> bool:
         """Whether the part is there already; raises Conflict as `append` would."""
 
+    def give_up(self, tenant_id: UUID, event_key: UUID, at: datetime) -> None:
+        """Take an identity, so that nothing is accepted under it; raises Conflict where something was."""
+
     def note_conflict(self, part: Part) -> None:
         """Keep, for people to see, that the part's identity was used before for other records."""
 

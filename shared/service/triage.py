@@ -41,6 +41,10 @@ Examine = Callable[[Mapping[str, str], bytes], Examination]
 """What those who take such an event would say of it now, without taking it."""
 
 
+GiveUp = Callable[[Mapping[str, str]], None]
+"""Sees that an event is not counted from now on, however late it comes; raises Conflict where it was."""
+
+
 @dataclass(frozen=True, slots=True)
 class ShownLetter:
     kept: KeptLetter
@@ -82,6 +86,7 @@ class Triage:
         store: DeadLetterStore,
         send: SendEvent,
         examine: Examine,
+        give_up: GiveUp,
         check_database: Callable[[], None],
         drained_type: str,
         new_id: NewId,
@@ -89,6 +94,7 @@ class Triage:
         self._store = store
         self._send = send
         self._examine = examine
+        self._give_up = give_up
         self._check_database = check_database
         self._drained_type = drained_type
         self._new_id = new_id
@@ -156,6 +162,7 @@ class Triage:
         with self._store.claimed(id, [LetterState.WAITING]) as claim:
             self._refuse_counted(kept)
             correction = self._correction(kept, data, attributes)
+            self._give_up(self._event(kept))
             new_id = self._store.correct(claim, correction, by=by, note=reason)
         return self._sent(id, new_id, by=by)
 

@@ -1,12 +1,13 @@
 """Accepted usage in PostgreSQL: inbox key, payload and delta, in one round trip."""
 
 from datetime import UTC, date, datetime, timedelta
+from uuid import UUID
 
 import psycopg
 
 from shared.adapters.postgres import delta
 from shared.adapters.postgres.pool import Connection, Database
-from shared.adapters.postgres.windows import shard_of
+from shared.adapters.postgres.windows import GIVEN_UP, shard_of
 from shared.domain.aggregate import Windows
 from shared.domain.errors import Conflict
 from shared.domain.usage import Part
@@ -58,6 +59,17 @@ class PostgresUsageLog:
     def is_known(self, part: Part) -> bool:
         with self._database.statement() as connection:
             return _is_known(connection, part)
+
+    def give_up(self, tenant_id: UUID, event_key: UUID, at: datetime) -> None:
+        with self._database.statement() as connection:
+            connection.execute(
+                "INSERT INTO usage_inbox (tenant_id, event_key, digest, received_at) VALUES (%s, %s, %s, %s)"
+                " ON CONFLICT DO NOTHING",
+                (tenant_id, event_key, GIVEN_UP, at),
+            )
+            kept = _digest(connection, tenant_id, event_key)
+        if kept != GIVEN_UP:
+            raise Conflict.because("id", "the event was counted: void it, or it counts beside its correction")
 
     def note_conflict(self, part: Part) -> None:
         with self._database.statement() as connection:
@@ -118,10 +130,16 @@ class PostgresUsageLog:
 
 
 def _is_known(connection: Connection, part: Part) -> bool:
-    row = connection.execute(
-        "SELECT digest FROM usage_inbox WHERE tenant_id = %s AND event_key = %s",
-        (part.tenant_id, part.event_key),
-    ).fetchone()
-    if row is not None and bytes(row[0]) != part.usage.digest:
+    kept = _digest(connection, part.tenant_id, part.event_key)
+    if kept == GIVEN_UP:
+        raise Conflict.because("id", f"{part.id!r} of {part.source!r} was given up for its correction")
+    if kept is not None and kept != part.usage.digest:
         raise Conflict.because("id", f"{part.id!r} of {part.source!r} was used before for other records")
-    return row is not None
+    return kept is not None
+
+
+def _digest(connection: Connection, tenant_id: UUID, event_key: UUID) -> bytes | None:
+    row = connection.execute(
+        "SELECT digest FROM usage_inbox WHERE tenant_id = %s AND event_key = %s", (tenant_id, event_key)
+    ).fetchone()
+    return bytes(row[0]) if row is not None else None

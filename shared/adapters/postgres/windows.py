@@ -20,6 +20,8 @@ from shared.domain.windows import WindowSize, floor
 from shared.service.ports import NewId
 
 SHARDS = 16
+GIVEN_UP = b"given up"
+"""The digest of an inbox key that nothing may be accepted under; no records have one so short."""
 _DELTAS_MAX = 2_000
 _DELTA_BYTES_MAX = 2 * 1024 * 1024
 """Decoded, a byte of a delta takes some twenty."""
@@ -99,9 +101,10 @@ class PostgresWindows:
     def payloads_complete_from(self, tenant_id: UUID) -> datetime | None:
         with self._database.statement() as connection:
             row = connection.execute(
-                "SELECT max(received_at) FROM usage_inbox i WHERE tenant_id = %s AND NOT EXISTS ("
+                "SELECT max(received_at) FROM usage_inbox i WHERE tenant_id = %s AND digest <> %s"
+                " AND NOT EXISTS ("
                 "  SELECT FROM payload p WHERE (p.tenant_id, p.event_key) = (i.tenant_id, i.event_key))",
-                (tenant_id,),
+                (tenant_id, GIVEN_UP),
             ).fetchone()
         if row is None or row[0] is None:
             return None

@@ -185,6 +185,7 @@ class Backend:
             store=self.letters,
             send=self.sink,
             examine=self.examiner,
+            give_up=lambda _event: None,
             check_database=self.check,
             drained_type=USAGE,
             new_id=lambda: UUID(int=7),

@@ -44,6 +44,7 @@ def run(letters: MemoryLetters, sink: Sink, examiner: Examiner, capsys: pytest.C
             store=letters,
             send=sink,
             examine=examiner,
+            give_up=lambda _event: None,
             check_database=lambda: None,
             drained_type=USAGE,
             new_id=lambda: UUID(int=7),

@@ -10,7 +10,7 @@ from shared.domain.tenant import Tenant
 from shared.domain.usage import Part
 from shared.domain.windows import WindowSize
 from shared.service.ingest import Outcome
-from tests.shared.service.pipeline import Product, decode
+from tests.shared.service.pipeline import DAY, Product, decode
 
 
 def test_an_event_is_counted_once_however_often_it_comes(product: Product) -> None:
@@ -111,3 +111,27 @@ def test_payloads_are_kept_verbatim_in_the_partition_of_their_arrival_day(produc
         ("payload_20251015", "1", "waiter 0 5"),
         ("payload_20251124", "2", "waiter 0 5\nhello 0 6"),
     ]
+
+
+def test_an_event_given_up_for_its_correction_is_never_counted_however_late_it_comes(
+    product: Product,
+) -> None:
+    tenant = product.tenant()
+    product.ingest.give_up_event(source="/test", id="late", tenant_ref="acme")
+    product.ingest.give_up_event(source="/test", id="late", tenant_ref="acme")
+
+    with pytest.raises(Conflict, match="given up"):
+        product.send("late", "waiter 0 5")
+    product.send("correction", "waiter 0 6")
+    product.fold.run()
+    product.rebuild.run(tenant.id, DAY, DAY + timedelta(days=1))
+
+    assert [facts.duration_ns for facts in product.stored(tenant.id).values()] == [6, 6, 6]
+
+
+def test_an_event_that_was_counted_cannot_be_given_up(product: Product) -> None:
+    product.tenant()
+    product.send("1", "waiter 0 5")
+    with pytest.raises(Conflict, match="was counted"):
+        product.ingest.give_up_event(source="/test", id="1", tenant_ref="acme")
+    product.ingest.give_up_event(source="/test", id="1", tenant_ref="nobody")

@@ -1,6 +1,6 @@
 """Dead letters in people's hands: over letters in memory and in a real Redis, with the same outcome."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from uuid import UUID
@@ -23,6 +23,7 @@ class Desk:
     sink: Sink = field(default_factory=Sink)
     examiner: Examiner = field(default_factory=Examiner)
     is_database_away: bool = False
+    given_up: list[Mapping[str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         numbers = count(1)
@@ -30,6 +31,7 @@ class Desk:
             store=self.store,
             send=self.sink,
             examine=self.examiner,
+            give_up=self.given_up.append,
             check_database=self.check_database,
             drained_type=USAGE,
             new_id=lambda: UUID(int=next(numbers)),
@@ -159,6 +161,8 @@ def test_a_correction_is_an_event_of_its_own_linked_to_the_old_one(desk: Desk) -
     old, new = desk.triage.correct(id, b'{"n": 2}', {"tenantid": "globex"}, by="ann", reason="a typo")
     assert (old.state, old.corrected_by, new.corrects) == (LetterState.CORRECTED, new.id, id)
     assert (new.state, new.event_id, new.failures) == (LetterState.REPLAYED, str(UUID(int=1)), 0)
+    (given_up,) = desk.given_up
+    assert (given_up["id"], given_up["tenantid"]) == ("1", "acme")
     ((attributes, data),) = desk.sink.sent
     assert data == b'{"n": 2}'
     assert attributes == {
