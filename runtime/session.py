@@ -23,6 +23,7 @@ from shared.domain.errors import Fault, Rejected
 from shared.migrations import upgrade
 
 INHERITED: Final = ("PATH", "HOME", "TMPDIR", "TZ", "SSL_CERT_FILE")
+BROKER_SWITCHES: Final = "BROKER_CHAOS"
 API: Final = "billing-api"
 START_LIMIT_S: Final = 60.0
 CONNECT_LIMIT_S: Final = 10
@@ -144,6 +145,7 @@ class Session:
             "API_URL": self._api_url,
             "BROKER_URL": self._broker_url,
             "BROKER_PORT": str(self._settings.broker_port),
+            BROKER_SWITCHES: environment().get(BROKER_SWITCHES, ""),
         }
         return Command(name, (sys.executable, "-m", module), log, env, CHECKOUT)
 

@@ -47,6 +47,8 @@ class Product:
     api_port: int
     broker_port: int
     admin_key: str = ADMIN_KEY
+    checkout: Path = CHECKOUT
+    settings: Mapping[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     @property
@@ -62,12 +64,17 @@ class Product:
         with closing(log):
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "runtime"],
-                cwd=CHECKOUT,
+                cwd=self.checkout,
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
                 env={
-                    **{k: v for k, v in environment().items() if k in ("PATH", "HOME", "LANG")},
+                    **{
+                        k: v
+                        for k, v in environment().items()
+                        if k in ("PATH", "HOME", "LANG", "BROKER_CHAOS")
+                    },
+                    **self.settings,
                     "STATE_DIR": str(self.state_dir),
                     "TRIGGERS_DIR": str(self.triggers_dir),
                     "API_PORT": str(self.api_port),
@@ -195,8 +202,18 @@ def free_port() -> int:
 
 
 @contextmanager
-def running_product(folder: Path) -> Iterator[Product]:
-    product = Product(folder / "state", folder / "triggers", free_port(), free_port())
+def running_product(
+    folder: Path, checkout: Path = CHECKOUT, settings: Mapping[str, str] | None = None
+) -> Iterator[Product]:
+    """`settings` go into the environment of `make run`, which runs from `checkout`."""
+    product = Product(
+        folder / "state",
+        folder / "triggers",
+        free_port(),
+        free_port(),
+        checkout=checkout,
+        settings=settings or {},
+    )
     product.triggers_dir.mkdir()
     try:
         product.start()
