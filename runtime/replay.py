@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, TextIO
+from urllib.error import HTTPError
 from urllib.parse import urljoin
 
 from faas_billing_emitter import Emitter
@@ -74,19 +75,30 @@ def _send(tenant: str, invocations: Sequence[Invocation], broker_url: str, spool
 def _drain(backlog_url: str, out: TextIO) -> None:
     """Until the aggregator has all usage; other subscribers may lag without harm to a bill."""
     began = said = time.monotonic()
-    while outstanding := _outstanding(backlog_url):
+    while left := _left(backlog_url):
         now = time.monotonic()
         if now - began >= DRAIN_LIMIT_S:
-            raise ReplayFailed(f"{outstanding} events are not delivered after {DRAIN_LIMIT_S:g} s")
+            raise ReplayFailed(f"after {DRAIN_LIMIT_S:g} s still {left}")
         if now - said >= SAY_EVERY_S:
-            _say(out, f"waiting for {outstanding} events to be delivered")
+            _say(out, f"waiting: {left}")
             said = now
         time.sleep(POLL_S)
 
 
-def _outstanding(backlog_url: str) -> int:
-    backlog = ask(backlog_url)
-    return int(backlog.get("by_trigger", {}).get(AGGREGATOR_TRIGGER, backlog["outstanding"]))
+def _left(backlog_url: str) -> str:
+    """What keeps us waiting, for people; nothing when the aggregator has all usage.
+
+    A Broker that does not answer may be starting again. Raises ReplayFailed where it answers that it has no
+    such page.
+    """
+    try:
+        backlog = ask(backlog_url)
+    except ReplayFailed as failure:
+        if isinstance(failure.__cause__, HTTPError) and failure.__cause__.code < 500:
+            raise
+        return f"no answer from {failure}"
+    outstanding = int(backlog.get("by_trigger", {}).get(AGGREGATOR_TRIGGER, backlog["outstanding"]))
+    return f"{outstanding} events to be delivered" if outstanding else ""
 
 
 def _say(out: TextIO, line: str) -> None:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -24,7 +24,13 @@ from shared.domain.dead_letters import KeptLetter
 
 CHECKOUT = Path(__file__).parents[2]
 START_LIMIT_S = 120.0
+SETTLE_LIMIT_S = 60.0
+SEND_LIMIT_S = 30.0
+SEND_AGAIN_S = 0.1
+TRIGGER_LIMIT_S = 30.0
 ADMIN_KEY = "e2e-admin-key"
+SWITCHES = "BROKER_CHAOS"
+TAIL_LINES = 25
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,11 @@ class Product:
     def broker_url(self) -> str:
         return f"http://localhost:{self.broker_port}/billing/default"
 
+    @property
+    def switches(self) -> str:
+        """The broker's test switches: those of the settings, else those that pytest was given."""
+        return self.settings.get(SWITCHES, environment().get(SWITCHES, ""))
+
     def start(self) -> None:
         log = (self.state_dir.parent / "run.log").open("ab")
         with closing(log):
@@ -69,12 +80,9 @@ class Product:
                 stderr=log,
                 stdin=subprocess.DEVNULL,
                 env={
-                    **{
-                        k: v
-                        for k, v in environment().items()
-                        if k in ("PATH", "HOME", "LANG", "BROKER_CHAOS")
-                    },
+                    **{k: v for k, v in environment().items() if k in ("PATH", "HOME", "LANG")},
                     **self.settings,
+                    SWITCHES: self.switches,
                     "STATE_DIR": str(self.state_dir),
                     "TRIGGERS_DIR": str(self.triggers_dir),
                     "API_PORT": str(self.api_port),
@@ -96,11 +104,33 @@ class Product:
         (self.state_dir.parent / "run.log").unlink()
         self.start()
 
+    @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
+
+    def kill(self) -> None:
+        """kill -9 of the process that holds all others."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
     def is_alive(self) -> bool:
         return self.process is not None and self.process.poll() is None
 
     def output(self) -> bytes:
         return (self.state_dir.parent / "run.log").read_bytes()
+
+    def broker_log(self) -> str:
+        return (self.state_dir / "logs" / "broker.log").read_text(errors="replace")
+
+    def tells(self) -> str:
+        """For people, where a test failed: the test switches, and how the run's and the broker's log end."""
+        lines = [f"{SWITCHES}={self.switches!r}"]
+        for log in (self.state_dir.parent / "run.log", self.state_dir / "logs" / "broker.log"):
+            text = log.read_text(errors="replace") if log.exists() else "there is none"
+            lines += [f"the end of {log}:", *text.splitlines()[-TAIL_LINES:]]
+        return "\n".join(lines)
 
     def api(
         self,
@@ -130,7 +160,30 @@ class Product:
         return self.send_raw(data, headers | {f"ce-{name}": value for name, value in attributes.items()})
 
     def send_raw(self, body: bytes, headers: Mapping[str, str]) -> Answer:
-        return request(self.broker_port, "POST", "/billing/default", headers, body)
+        """Sent again while the Broker answers 503 or not at all, with a limit, as a sound producer does."""
+        deadline = time.monotonic() + SEND_LIMIT_S
+        while True:
+            is_last = time.monotonic() >= deadline
+            try:
+                answer = request(self.broker_port, "POST", "/billing/default", headers, body)
+                if answer.status != 503 or is_last:
+                    return answer
+            except (OSError, HTTPException):
+                if is_last:
+                    raise
+            time.sleep(SEND_AGAIN_S)
+
+    @contextmanager
+    def trigger(self, name: str, manifest: str) -> Iterator[None]:
+        """A third party's Trigger, in force until the block ends."""
+        file = self.triggers_dir / f"{name}.yaml"
+        file.write_text(manifest)
+        try:
+            self._until(lambda: name in (self.outstanding() or {}), TRIGGER_LIMIT_S)
+            yield
+        finally:
+            file.unlink()
+            self._until(lambda: name not in (self.outstanding() or {name: 0}), TRIGGER_LIMIT_S)
 
     def dead_letters(self) -> Sequence[KeptLetter]:
         letters = RedisDeadLetters(f"unix://{quote(str(socket_dir(self.state_dir) / 'redis.sock'))}")
@@ -149,9 +202,30 @@ class Product:
         outstanding: int = answer.json["outstanding"]
         return outstanding
 
+    def outstanding(self) -> Mapping[str, int] | None:
+        """How much each Trigger has left to deliver; None while the Broker is away, as it is in a restart."""
+        try:
+            answer = request(self.broker_port, "GET", "/backlog", {}, None)
+        except (OSError, HTTPException):
+            return None
+        if answer.status != 200:
+            return None
+        by_trigger: Mapping[str, int] = answer.json["by_trigger"]
+        return by_trigger
+
     def settle(self) -> None:
         """Wait until the Broker has nothing left to deliver."""
-        until(lambda: self.backlog() == 0, 60, self.output)
+
+        def settled() -> bool:
+            outstanding = self.outstanding()
+            return outstanding is not None and not any(outstanding.values())
+
+        self._until(settled, SETTLE_LIMIT_S)
+
+    def settle_usage(self) -> None:
+        """`settle`, and wait until all that was accepted is in the windows: what is counted then, stays."""
+        self.settle()
+        self._until(lambda: self.rows("SELECT count(*) FROM usage_delta") == [(0,)], SETTLE_LIMIT_S)
 
     def tenant(self, slug: str, currency: str = "RUB", plan: str = "faas-billing-rub") -> str:
         """A tenant of the test's own, with a plan."""
@@ -170,6 +244,9 @@ class Product:
     def invocations(self, tenant: str, **query: object) -> int:
         windows = self.aggregates(tenant_id=tenant, window_size="5m", limit=1000, **query)
         return sum(int(window["invocations"]) for window in windows)
+
+    def _until(self, condition: Callable[[], bool], limit_s: float) -> None:
+        until(condition, limit_s, self.output, alive=self.is_alive)
 
 
 def request(port: int, method: str, target: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
@@ -218,5 +295,8 @@ def running_product(
     try:
         product.start()
         yield product
+    except BaseException as failure:
+        failure.add_note(product.tells())
+        raise
     finally:
         product.stop()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.product import Answer, Product, until
+from tests.e2e.product import Answer, Product
 
 RECORDED = "dev.faasbilling.usage.recorded.v1"
 GOOD: Mapping[str, Any] = {
@@ -107,11 +107,10 @@ def tenant(product: Product) -> str:
 @pytest.fixture
 def nothing_left(product: Product) -> Iterator[None]:
     """What the test sends leaves no inbox, payload, delta or window row."""
-    product.settle()
-    until(lambda: product.rows("SELECT count(*) FROM usage_delta") == [(0,)], 10)
+    product.settle_usage()
     before = stored(product)
     yield
-    product.settle()
+    product.settle_usage()
     assert stored(product) == before
 
 

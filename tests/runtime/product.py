@@ -19,8 +19,8 @@ class Product:
     events: dict[tuple[str, str], tuple[str, bytes]] = field(default_factory=dict)
     """By (source, id): tenant and data."""
     broker_status: int = 202
-    backlogs: list[dict[str, Any]] = field(default_factory=list)
-    """What /backlog answers, one after the other; the last one stays."""
+    backlogs: list[dict[str, Any] | int] = field(default_factory=list)
+    """What /backlog answers, one after the other; the last one stays. A number is a status, 0 no answer."""
     dropped: set[str] = field(default_factory=set)
     """Tenants whose usage never reaches the bill."""
 
@@ -28,7 +28,7 @@ class Product:
     def broker_url(self) -> str:
         return f"{self.url}/billing/default"
 
-    def backlog(self) -> dict[str, Any]:
+    def backlog(self) -> dict[str, Any] | int:
         if not self.backlogs:
             return {"outstanding": 0}
         return self.backlogs.pop(0) if len(self.backlogs) > 1 else self.backlogs[0]
@@ -68,7 +68,13 @@ def _handler(product: Product) -> type[BaseHTTPRequestHandler]:
 
         def do_GET(self) -> None:
             if self.path == "/backlog":
-                self.answer(200, product.backlog())
+                match product.backlog():
+                    case 0:
+                        self.close_connection = True
+                    case int(status):
+                        self.answer(status)
+                    case backlog:
+                        self.answer(200, backlog)
             else:
                 self.answer(200, product.windows(self.path.partition("tenant_id=")[2][:8]))
 

@@ -89,9 +89,32 @@ def test_it_says_how_much_is_still_to_be_delivered_and_gives_up_in_the_end(
     monkeypatch.setattr(program, "SAY_EVERY_S", 0.1)
     product.backlogs = [{"outstanding": 7}]
     out = io.StringIO()
-    with pytest.raises(ReplayFailed, match="7 events are not delivered"):
+    with pytest.raises(ReplayFailed, match=r"after 0\.5 s still 7 events to be delivered"):
         replay(product.broker_url, product.url, ADMIN_KEY, tmp_path, out)
-    assert "waiting for 7 events" in out.getvalue()
+    assert "waiting: 7 events to be delivered" in out.getvalue()
+
+
+def test_a_broker_that_starts_again_while_it_delivers_is_waited_for(product: Product, tmp_path: Path) -> None:
+    product.backlogs = [{"outstanding": 7}, 0, 503, {"outstanding": 1}, {"outstanding": 0}]
+    assert "13 in all" in replayed(product, tmp_path)
+    assert product.backlogs == [{"outstanding": 0}]
+
+
+def test_a_broker_that_does_not_come_back_fails_the_replay(
+    product: Product, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(program, "DRAIN_LIMIT_S", 0.3)
+    product.backlogs = [0]
+    with pytest.raises(ReplayFailed, match=r"after 0\.3 s still no answer from http.*/backlog: Remote end"):
+        replayed(product, tmp_path)
+
+
+def test_a_broker_that_has_no_backlog_to_ask_for_fails_the_replay_at_once(
+    product: Product, tmp_path: Path
+) -> None:
+    product.backlogs = [404]
+    with pytest.raises(ReplayFailed, match="/backlog answered 404"):
+        replayed(product, tmp_path)
 
 
 def test_usage_that_the_broker_refuses_fails_the_replay(product: Product, tmp_path: Path) -> None:
