@@ -1,4 +1,4 @@
-"""Dead letters from the command line: list, show, replay, correct, drop, drain.
+"""Dead letters from the command line: list, show, replay, correct, drop, drain, tidy.
 
     python -m functions.dead_letter.command list --state waiting --status 422
 
@@ -18,7 +18,7 @@ from functions import bootstrap
 from shared.config import environment
 from shared.domain.dead_letters import LetterEntry, LetterFilter, LetterState
 from shared.domain.errors import Rejected, Unavailable
-from shared.service.triage import DRAIN_MAX, Replayed, Triage
+from shared.service.triage import DRAIN_MAX, SETTLED_KEPT, TIDY_MAX, Replayed, Triage
 
 COLUMNS: Final = ("id", "state", "status", "failures", "type", "tenant", "source", "event_id", "reason")
 REASON_SHOWN: Final = 120
@@ -52,6 +52,7 @@ def _show(triage: Triage, given: Namespace) -> list[str]:
     shown = triage.show(given.id)
     found = {
         **asdict(shown.kept.entry),
+        "is_exhausted": shown.kept.entry.is_exhausted,
         "answer": shown.kept.letter.answer,
         "attributes": dict(shown.kept.letter.attributes),
         "is_checked": shown.examination.is_complete,
@@ -94,21 +95,36 @@ def _drain(triage: Triage, given: Namespace) -> list[str]:
     return _told(triage.drain(limit=given.limit))
 
 
+def _tidy(triage: Triage, given: Namespace) -> list[str]:
+    return [f"removed {triage.tidy(limit=given.limit)}"]
+
+
 def _told(replayed: Replayed) -> list[str]:
     """What became of many; raises Unavailable where the sink took none."""
     if replayed.stopped and not replayed.replayed:
         raise Unavailable(replayed.stopped)
     lines = [f"replayed {replayed.replayed}"]
     lines += [f"not replayed: {refusal.id}: {refusal.reason}" for refusal in replayed.refused]
+    lines += [f"left to people: {replayed.exhausted}"] if replayed.exhausted else []
     lines += [f"stopped: {replayed.stopped}"] if replayed.stopped else []
     return [*lines, *([f"more behind: --after {replayed.next}"] if replayed.next else [])]
 
 
 def _line(entry: LetterEntry) -> str:
-    """One letter; texts of senders are shown so that they are harmless in a terminal."""
-    shown = {name: ascii(str(getattr(entry, name)))[1:-1] for name in COLUMNS}
-    shown["reason"] = shown["reason"][:REASON_SHOWN]
+    """One letter; texts of senders are shown so that they are harmless in a terminal.
+
+    Statuses and reasons are those of every destination that failed, the newest first.
+    """
+    shown = {name: _harmless(str(getattr(entry, name))) for name in COLUMNS}
+    reasons = [failure.reason for failure in entry.destinations] or [entry.reason]
+    shown["reason"] = " | ".join(_harmless(reason)[:REASON_SHOWN] for reason in reasons)
+    shown["status"] = _harmless(",".join(status or "-" for status in entry.statuses))
+    shown["state"] += ", exhausted" if entry.is_exhausted else ""
     return "\t".join(text or "-" for text in shown.values())
+
+
+def _harmless(text: str) -> str:
+    return ascii(text)[1:-1]
 
 
 def _attribute(text: str) -> tuple[str, str | None]:
@@ -123,6 +139,7 @@ def _filter(given: Namespace) -> LetterFilter:
         tenants=frozenset({given.tenant}) if given.tenant else None,
         type=given.type,
         status="" if given.status == "none" else given.status,
+        is_exhausted=given.exhausted or None,
     )
 
 
@@ -152,10 +169,15 @@ def _parser() -> ArgumentParser:
     dropping.add_argument("ids", nargs="+", metavar="id")
     draining = command("drain", _drain, "Send again what failed only because something was away.")
     draining.add_argument("--limit", type=int, default=DRAIN_MAX)
+    tidying = command("tidy", _tidy, f"Remove letters settled {SETTLED_KEPT.days} days ago.")
+    tidying.add_argument("--limit", type=int, default=TIDY_MAX)
     for chooses in (listing, replaying):
         chooses.add_argument("--tenant", help="as the sender wrote it")
         chooses.add_argument("--type")
-        chooses.add_argument("--status", help="what the destination answered, such as 422, or none")
+        chooses.add_argument("--status", help="what a destination answered, such as 422, or none")
+        chooses.add_argument(
+            "--exhausted", action="store_true", help="only those that were drained too often in vain"
+        )
         chooses.add_argument("--limit", type=int, default=100)
         chooses.add_argument("--after", metavar="ID")
     for acts, needs_reason in ((replaying, False), (correcting, True), (dropping, True)):

@@ -3,10 +3,9 @@
 import builtins
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from hashlib import sha256
+from datetime import timedelta
 from typing import Any, Final
 from uuid import uuid4
 
@@ -14,10 +13,19 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from shared.adapters.dead_letter_scripts import ALL, CLAIM, INDEX, KEEP, RELEASE, SETTLE, STREAM
+from shared.adapters.dead_letter_fields import (
+    action,
+    content,
+    entry,
+    failure,
+    fields,
+    identity,
+    instant,
+    padded,
+    unpadded,
+)
+from shared.adapters.dead_letter_scripts import ALL, CLAIM, INDEX, KEEP, RELEASE, SETTLE, STREAM, TIDY
 from shared.domain.dead_letters import (
-    ARRIVAL,
-    FROM_BROKERS,
     DeadLetter,
     KeptLetter,
     LetterAction,
@@ -36,10 +44,10 @@ CHUNK: Final = 500
 SCANNED_MAX: Final = 20_000
 """Letters looked at for one page: one that has few of the letters wanted, or none, still leads on."""
 
+TIDIED_AT_ONCE: Final = 100
+"""Redis does nothing else meanwhile."""
+
 _ID = re.compile(r"[0-9]{1,15}-[0-9]{1,10}")
-_ON_THE_WAY: Final = frozenset({"time", "traceparent", "tracestate"})
-"""What may differ where the same event is sent again."""
-_TEXTS: Final = ("type", "tenant", "source", "event_id", "reason", "destination", "status", "answer")
 
 
 class RedisDeadLetters:
@@ -59,12 +67,13 @@ class RedisDeadLetters:
         """Keeps a letter and returns its id once it is on disk; a letter that is there is not kept twice.
 
         The same event again is the same letter, wherever it fails; one that was replayed waits again then.
+        Nothing is kept of an event that was corrected and whose letter is gone: there is no id then.
         Raises Unavailable where Redis is away, full, or does not write to disk what it confirms.
         """
-        arrival = letter.attributes.get(ARRIVAL, "")
-        mark = f"{arrival} {letter.status} {letter.destination}" if arrival else ""
-        failed = _action("broker", "failed", letter.reason)
-        kept = self._durably(KEEP, _identity(letter), mark, failed, *_content(letter), *_fields(letter, mark))
+        failed = action("broker", "failed", letter.reason)
+        kept = self._durably(
+            KEEP, identity(letter), failed, *content(letter), failure(letter), *fields(letter)
+        )
         return str(kept.decode())
 
     def list(self, *, limit: int, after: str | None = None) -> Sequence[KeptLetter]:
@@ -98,26 +107,26 @@ class RedisDeadLetters:
             pipeline = self._redis.pipeline(transaction=False)
             pipeline.hgetall(f"{STREAM}:letter:{id}")
             pipeline.xrange(STREAM, id, id)
-            fields, events = pipeline.execute()
-        if not fields or not events:
+            stored, events = pipeline.execute()
+        if not stored or not events:
             return None
-        entry, event = _entry(id, fields), events[0][1]
+        listed, event = entry(id, stored), events[0][1]
         letter = DeadLetter(
             attributes=json.loads(event[b"attributes"]),
             data=event[b"data"],
-            reason=entry.reason,
-            destination=entry.destination,
-            status=entry.status,
-            answer=entry.answer,
+            reason=listed.reason,
+            destination=listed.destination,
+            status=listed.status,
+            answer=listed.answer,
         )
-        return KeptLetter(entry, letter)
+        return KeptLetter(listed, letter)
 
     def history(self, id: str) -> Sequence[LetterAction]:
         with _unavailable():
             lines: Any = self._redis.lrange(f"{STREAM}:history:{id}", 0, -1)
         return [
-            LetterAction(_instant(ms), **json.loads(action))
-            for ms, action in (line.split(b" ", 1) for line in lines)
+            LetterAction(instant(ms), **json.loads(done))
+            for ms, done in (line.split(b" ", 1) for line in lines)
         ]
 
     @contextmanager
@@ -137,39 +146,50 @@ class RedisDeadLetters:
         finally:
             self._run(RELEASE, id, token)
 
-    def settle(self, claim: Claim, state: LetterState, *, by: str, note: str) -> None:
-        self._settle(claim, state, by, note)
+    def settle(self, claim: Claim, state: LetterState, *, by: str, note: str, is_drain: bool = False) -> None:
+        self._settle(claim, state, by, note, is_drain=is_drain)
 
     def correct(self, claim: Claim, correction: DeadLetter, *, by: str, note: str) -> str:
-        created = _action(by, "created", f"corrects letter {claim.id}")
-        content: Sequence[str | bytes] = _content(correction)
-        return self._settle(
-            claim,
-            LetterState.CORRECTED,
-            by,
-            note,
-            _identity(correction),
-            *content,
-            created,
-            *_fields(correction, ""),
-        )
+        created = action(by, "created", f"corrects letter {claim.id}")
+        event: Sequence[str | bytes] = identity(correction), *content(correction)
+        shown = fields(correction)
+        return self._settle(claim, LetterState.CORRECTED, by, note, *event, created, *shown)
+
+    def tidy(self, *, settled_for: timedelta, limit: int) -> int:
+        settled_ms, removed = str(settled_for // timedelta(milliseconds=1)), 0
+        while removed < limit:
+            count = min(TIDIED_AT_ONCE, limit - removed)
+            gone: int = self._run(TIDY, settled_ms, str(count))
+            removed += gone
+            if gone < count:
+                break
+        return removed
 
     def close(self) -> None:
         self._redis.close()
 
-    def _settle(self, claim: Claim, state: LetterState, by: str, note: str, *new: str | bytes) -> str:
-        action = _action(by, state.value, note)
+    def _settle(
+        self, claim: Claim, state: LetterState, by: str, note: str, *new: str | bytes, is_drain: bool = False
+    ) -> str:
+        done = action(by, state.value, note)
         settled: str = self._durably(
-            SETTLE, claim.id, claim.token, state.value, str(claim.failures), action, *new
+            SETTLE,
+            claim.id,
+            claim.token,
+            state.value,
+            str(claim.failures),
+            done,
+            str(int(is_drain)),
+            *new,
         ).decode()
         if settled == "lost":
             raise Unavailable(f"the claim on dead letter {claim.id} is over, somebody else may act on it")
         return settled
 
     def _ids(self, key: str, after: str | None, *, newest_first: bool, count: int) -> builtins.list[str]:
-        start, end = (f"({_padded(after)}" if after else "-"), "+"
+        start, end = (f"({padded(after)}" if after else "-"), "+"
         if newest_first:
-            start, end = "-", (f"({_padded(after)}" if after else "+")
+            start, end = "-", (f"({padded(after)}" if after else "+")
         members: Any = self._redis.zrange(
             key,
             end if newest_first else start,
@@ -179,13 +199,14 @@ class RedisDeadLetters:
             offset=0,
             num=count,
         )
-        return ["-".join(str(int(part)) for part in member.split(b"-")) for member in members]
+        return list(map(unpadded, members))
 
     def _entries(self, ids: Sequence[str]) -> Sequence[LetterEntry]:
+        """Those that are still there."""
         pipeline = self._redis.pipeline(transaction=False)
         for id in ids:
             pipeline.hgetall(f"{STREAM}:letter:{id}")
-        return [_entry(id, fields) for id, fields in zip(ids, pipeline.execute(), strict=True)]
+        return [entry(id, stored) for id, stored in zip(ids, pipeline.execute(), strict=True) if stored]
 
     def _run(self, script: str, *arguments: str | bytes) -> Any:
         with _unavailable():
@@ -224,63 +245,3 @@ def _unavailable() -> Iterator[None]:
         yield
     except redis.RedisError as error:
         raise Unavailable(f"the Redis of the dead letters: {error}") from error
-
-
-def _content(letter: DeadLetter) -> tuple[str, bytes]:
-    return json.dumps(dict(letter.attributes)), letter.data
-
-
-def _fields(letter: DeadLetter, mark: str) -> list[str]:
-    fields = {
-        "mark": mark,
-        "reason": letter.reason,
-        "destination": letter.destination,
-        "status": letter.status,
-        "answer": letter.answer,
-        "type": letter.type,
-        "tenant": letter.attributes.get("tenantid", ""),
-        "source": letter.attributes.get("source", ""),
-        "event_id": letter.attributes.get("id", ""),
-        "data_bytes": str(len(letter.data)),
-    }
-    return [part for pair in fields.items() for part in pair]
-
-
-def _action(by: str, action: str, note: str) -> str:
-    return json.dumps({"by": by, "action": action, "note": note})
-
-
-def _identity(letter: DeadLetter) -> bytes:
-    """Equal for an event that is sent again, whatever brokers added on the way."""
-    own = {
-        name: value
-        for name, value in letter.attributes.items()
-        if not name.startswith(FROM_BROKERS) and name not in _ON_THE_WAY
-    }
-    parts = json.dumps(own, sort_keys=True).encode(), letter.data
-    return sha256(b"".join(len(part).to_bytes(8) + part for part in parts)).digest()
-
-
-def _padded(id: str) -> str:
-    ms, _, number = id.partition("-")
-    return f"{ms:0>15}-{number:0>10}"
-
-
-def _entry(id: str, fields: Mapping[bytes, bytes]) -> LetterEntry:
-    text = {name.decode(): value.decode() for name, value in fields.items()}
-    return LetterEntry(
-        id=id,
-        state=LetterState(text["state"]),
-        received_at=_instant(text["received_ms"]),
-        failed_at=_instant(text["failed_ms"]),
-        failures=int(text["failures"]),
-        replays=int(text["replays"]),
-        data_bytes=int(text["data_bytes"]),
-        corrects=text.get("corrects", ""),
-        corrected_by=text.get("corrected_by", ""),
-        **{name: text[name] for name in _TEXTS},
-    )
-
-
-def _instant(ms: str | bytes) -> datetime:
-    return datetime.fromtimestamp(int(ms) / 1000, UTC)

@@ -11,6 +11,13 @@ CORRECTS: Final = "corrects"
 FROM_BROKERS: Final = "knative"
 """What the names of attributes begin with that brokers add on the way."""
 ARRIVAL: Final = "knativearrivaltime"
+DRAINS_MAX: Final = 10
+"""Times that a letter is drained in vain before it is left to people."""
+
+
+def is_transient(status: str) -> bool:
+    """Whether a delivery failed for no fault of the event's: no answer in time, or one of 5xx."""
+    return status == "" or (len(status) == 3 and status.startswith("5"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +59,37 @@ REPLAYABLE: Final = frozenset({LetterState.WAITING, LetterState.REPLAYED, Letter
 
 
 @dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a destination did not take an event, the last time; `count` is how often it did not, in all.
+
+    The texts are cut where they are very long.
+    """
+
+    destination: str
+    status: str
+    answer: str
+    reason: str
+    failed_at: datetime
+    count: int
+
+    @property
+    def is_transient(self) -> bool:
+        return is_transient(self.status)
+
+
+@dataclass(frozen=True, slots=True)
 class LetterEntry:
     """A letter as a list shows it: everything but all its attributes and its data.
 
     One event is one letter, however often and wherever it fails: `failures` counts how often a broker gave
-    it up, and `failed_at`, `reason`, `destination`, `status` and `answer` are of the last time. `replays`
-    counts how often it was sent again. `corrects` and `corrected_by` are the ids of the letters that it
-    stands in the place of, and that stands in its place.
+    it up, and `failed_at`, `reason`, `destination`, `status` and `answer` are of the last time.
+    `destinations` has the last failure of each destination, the newest first, of those since the event was
+    last sent again: what became of earlier ones is not known unless they fail again. Of very many some are
+    left out, the oldest that is not transient first, and `left_out` counts them.
+
+    `replays` counts how often it was sent again; `drains`, how often it was drained and failed all the same
+    since people last sent it. `corrects` and `corrected_by` are the ids of the letters that it stands in the
+    place of, and that stands in its place.
     """
 
     id: str
@@ -78,11 +109,30 @@ class LetterEntry:
     answer: str
     corrects: str = ""
     corrected_by: str = ""
+    drains: int = 0
+    destinations: tuple[Failure, ...] = ()
+    left_out: int = 0
 
     @property
     def is_transient(self) -> bool:
-        """Whether it failed for no fault of its own: no answer in time, or one of 5xx."""
-        return self.status == "" or (len(self.status) == 3 and self.status.startswith("5"))
+        """Whether it waits for something that was away, whatever else it waits for.
+
+        One destination that failed so is enough: it may be the one that counts usage. A correction that
+        could not be sent waits so too.
+        """
+        if self.state is not LetterState.WAITING:
+            return False
+        return self.failures == 0 or any(failure.is_transient for failure in self.destinations)
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether it would be drained, had that not been in vain too often."""
+        return self.is_transient and self.drains >= DRAINS_MAX
+
+    @property
+    def statuses(self) -> tuple[str, ...]:
+        """What the destinations answered that have not taken it, the newest answer first."""
+        return tuple(dict.fromkeys((self.status, *(failure.status for failure in self.destinations))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,20 +163,22 @@ class LetterAction:
 
 @dataclass(frozen=True, slots=True)
 class LetterFilter:
-    """Which letters; None does not filter. `tenants` are all the names the wanted tenant goes by, and
-    `status` is empty for the letters without one."""
+    """Which letters; None does not filter. `tenants` are all the names the wanted tenant goes by; `status`
+    is that of any destination, and empty for those that gave none."""
 
     state: LetterState | None = None
     tenants: frozenset[str] | None = None
     type: str | None = None
     status: str | None = None
+    is_exhausted: bool | None = None
 
     def takes(self, entry: LetterEntry) -> bool:
         return (
             self.state in (None, entry.state)
             and (self.tenants is None or entry.tenant in self.tenants)
             and self.type in (None, entry.type)
-            and self.status in (None, entry.status)
+            and (self.status is None or self.status in entry.statuses)
+            and self.is_exhausted in (None, entry.is_exhausted)
         )
 
 

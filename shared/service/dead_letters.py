@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
+from datetime import timedelta
 from typing import NamedTuple, Protocol
 
 from shared.domain.dead_letters import (
@@ -48,8 +49,18 @@ class DeadLetterStore(Protocol):
         Raises NotFound, and Conflict where it is in none of the states or in somebody else's hands.
         """
 
-    def settle(self, claim: Claim, state: LetterState, *, by: str, note: str) -> None:
-        """Note what was done; what failed again while it was replayed is waiting instead."""
+    def settle(self, claim: Claim, state: LetterState, *, by: str, note: str, is_drain: bool = False) -> None:
+        """Note what was done; what failed again while it was replayed is waiting instead.
+
+        A replay closes the failures from before the claim. A drain is counted once the letter fails
+        transiently after it; a replay that is no drain starts that count anew.
+        """
 
     def correct(self, claim: Claim, correction: DeadLetter, *, by: str, note: str) -> str:
         """Keep the correction as a waiting letter in the place of the claimed one; its id."""
+
+    def tidy(self, *, settled_for: timedelta, limit: int) -> int:
+        """Remove up to `limit` letters, with their history, that were last settled so long ago; how many.
+
+        Of a corrected one it stays known that nothing is to be kept of its event any more.
+        """

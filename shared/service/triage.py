@@ -1,7 +1,9 @@
 """Dead letters: looking at them, and sending them again, corrected, or dropping them."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import partial
 from typing import Protocol
 
 from shared.domain.dead_letters import (
@@ -22,9 +24,12 @@ from shared.service.ports import NewId
 
 DRAIN_MAX = 1_000
 """Letters that one call of `drain` sends at most."""
-DRAINS_MAX = 10
-"""Replays after which a letter that keeps failing is left to people."""
-_DRAINER = "drain"
+TIDY_MAX = 1_000
+"""Letters that one call of `tidy` removes at most."""
+SETTLED_KEPT = timedelta(days=90)
+"""How long a letter is kept, with its history, after it was replayed, corrected or dropped."""
+_WAITING = frozenset({LetterState.WAITING})
+"""What is chosen by a list is not sent if people have settled it meanwhile."""
 _CORRECTION = "a correction that has not been sent yet"
 
 
@@ -64,13 +69,15 @@ class Refusal:
 class Replayed:
     """How many letters were sent, which could not be, and where to go on; None where there are no more.
 
-    `stopped` says why the sink did not take more, where it did not.
+    `stopped` says why the sink did not take more, where it did not. `exhausted` counts the letters that the
+    drain came across and leaves to people, since draining them was in vain too often.
     """
 
     replayed: int
     refused: tuple[Refusal, ...] = ()
     next: str | None = None
     stopped: str | None = None
+    exhausted: int = 0
 
 
 class Triage:
@@ -115,34 +122,38 @@ class Triage:
 
         Raises NotFound, Conflict for a corrected letter, Rejected and Unavailable as sending does.
         """
-        with self._store.claimed(id, REPLAYABLE) as claim:
-            kept = self._get(id)
-            self._send(self._event(kept), kept.letter.data)
-            self._store.settle(claim, LetterState.REPLAYED, by=by, note=note)
+        self._replay(REPLAYABLE, id, by=by, note=note)
         return self._get(id).entry
 
     def replay_all(self, wanted: LetterFilter, *, by: str, limit: int, after: str | None = None) -> Replayed:
         """Replay the waiting letters wanted, oldest first, until the sink takes no more."""
         page = self._waiting(wanted, limit=limit, after=after)
-        return self._replay_each(page.entries, page.next, by=by, note="")
+        return _replay_each(page.entries, page.next, partial(self._replay, _WAITING, by=by), after)
 
     def drain(self, *, limit: int = DRAIN_MAX) -> Replayed:
         """Replay what failed only because something was away, if the database is back.
 
-        Usage that no answer or one of 5xx ended, oldest first; whatever else is wrong waits for people.
+        Usage that no answer or one of 5xx ended at one destination at least, oldest first; whatever else is
+        wrong waits for people, and so does what was drained too often in vain.
         Raises Unavailable while the database or the store is away.
         """
         self._check_database()
         entries: list[LetterEntry] = []
-        after: str | None = None
+        exhausted, after = 0, None
         while True:
             page = self._waiting(LetterFilter(type=self._drained_type), limit=limit, after=after)
-            entries += (e for e in page.entries if e.is_transient and e.replays < DRAINS_MAX)
+            entries += (e for e in page.entries if e.is_transient and not e.is_exhausted)
+            exhausted += sum(e.is_exhausted for e in page.entries)
             after = page.next
             if after is None or len(entries) >= limit:
                 break
         more = after if len(entries) <= limit else entries[limit - 1].id
-        return self._replay_each(entries[:limit], more, by=_DRAINER, note="what it waited for is back")
+        drain = partial(self._replay, _WAITING, by="drain", note="what it waited for is back", is_drain=True)
+        return replace(_replay_each(entries[:limit], more, drain), exhausted=exhausted)
+
+    def tidy(self, *, settled_for: timedelta = SETTLED_KEPT, limit: int = TIDY_MAX) -> int:
+        """Remove letters that were settled so long ago, with their history; how many. None that waits."""
+        return self._store.tidy(settled_for=settled_for, limit=limit)
 
     def correct(
         self, id: str, data: bytes | None, attributes: Mapping[str, str | None], *, by: str, reason: str
@@ -183,23 +194,15 @@ class Triage:
         return event_attributes(kept.letter.attributes, kept.received_at)
 
     def _waiting(self, wanted: LetterFilter, *, limit: int, after: str | None) -> LetterPage:
-        waiting = LetterFilter(LetterState.WAITING, wanted.tenants, wanted.type, wanted.status)
-        return self._store.page(waiting, limit=limit, after=after)
+        return self._store.page(replace(wanted, state=LetterState.WAITING), limit=limit, after=after)
 
-    def _replay_each(
-        self, entries: Iterable[LetterEntry], more: str | None, *, by: str, note: str
-    ) -> Replayed:
-        sent, last, refused = 0, None, []
-        for entry in entries:
-            try:
-                self.replay(entry.id, by=by, note=note)
-                sent += 1
-            except Rejected as refusal:
-                refused.append(Refusal(entry.id, str(refusal)))
-            except Unavailable as error:
-                return Replayed(sent, tuple(refused), last, str(error))
-            last = entry.id
-        return Replayed(sent, tuple(refused), more)
+    def _replay(
+        self, states: Iterable[LetterState], id: str, *, by: str, note: str = "", is_drain: bool = False
+    ) -> None:
+        with self._store.claimed(id, states) as claim:
+            kept = self._get(id)
+            self._send(self._event(kept), kept.letter.data)
+            self._store.settle(claim, LetterState.REPLAYED, by=by, note=note, is_drain=is_drain)
 
     def _refuse_counted(self, kept: KeptLetter) -> None:
         examination = self._examine(self._event(kept), kept.letter.data)
@@ -244,3 +247,22 @@ class Triage:
         if correction.state is LetterState.WAITING and correction.failures == 0:
             correction = self.replay(correction_id, by=by)
         return self._get(id).entry, correction
+
+
+def _replay_each(
+    entries: Iterable[LetterEntry],
+    more: str | None,
+    replay: Callable[[str], None],
+    last: str | None = None,
+) -> Replayed:
+    sent, refused = 0, []
+    for entry in entries:
+        try:
+            replay(entry.id)
+            sent += 1
+        except Rejected as refusal:
+            refused.append(Refusal(entry.id, str(refusal)))
+        except Unavailable as error:
+            return Replayed(sent, tuple(refused), last, str(error))
+        last = entry.id
+    return Replayed(sent, tuple(refused), more)

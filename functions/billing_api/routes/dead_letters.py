@@ -101,6 +101,7 @@ def _filter(choice: LetterChoice, tenants: Tenants, state: LetterState | None = 
         tenants=_names(choice.tenant_id, tenants) if choice.tenant_id is not None else None,
         type=choice.type,
         status="" if choice.status == NO_STATUS else choice.status,
+        is_exhausted=choice.exhausted,
     )
 
 

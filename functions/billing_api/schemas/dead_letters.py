@@ -7,7 +7,7 @@ from pydantic import Field
 
 from functions.billing_api.schemas.common import Answer, Input, Page, PageQuery, TenantRef, Text, Time
 from functions.billing_api.schemas.problem import FieldError
-from shared.domain.dead_letters import LetterEntry, LetterState
+from shared.domain.dead_letters import Failure, LetterEntry, LetterState
 from shared.domain.errors import Fault
 from shared.service.triage import DRAIN_MAX, ShownLetter
 from shared.service.triage import Replayed as DomainReplayed
@@ -15,11 +15,12 @@ from shared.service.triage import Replayed as DomainReplayed
 DATA_SHOWN_BYTES_MAX = 1024 * 1024
 FAULTS_MAX, TEXT_MAX = 1_000, 512
 NO_STATUS = "none"
+_NAMED_OTHERWISE = {"tenant_id", "exhausted", "destinations", "destinations_left_out"}
 _Status = Annotated[
     str,
     Field(
         pattern=r"^([1-5][0-9][0-9]|none)$",
-        description="What the destination answered the Broker; none where it did not answer in time.",
+        description="What any destination answered the Broker; none where one did not answer in time.",
     ),
 ]
 _Letters = Annotated[int, Field(ge=1, le=DRAIN_MAX)]
@@ -31,6 +32,7 @@ class LetterChoice(Input):
     tenant_id: TenantRef | None = None
     type: Text | None = None
     status: _Status | None = None
+    exhausted: bool | None = None
 
 
 class DeadLetterQuery(PageQuery, LetterChoice):
@@ -75,12 +77,36 @@ class CorrectionRequest(Input):
     reason: Text
 
 
+class FailedDestination(Answer):
+    """What a destination said the last time, and how often it has failed in all; long texts are cut."""
+
+    destination: str | None
+    status: str | None
+    answer: str
+    reason: str
+    failed_at: Time
+    count: int
+
+    @classmethod
+    def of(cls, failure: Failure) -> Self:
+        return cls(
+            destination=failure.destination or None,
+            status=failure.status or None,
+            answer=failure.answer,
+            reason=failure.reason,
+            failed_at=failure.failed_at,
+            count=failure.count,
+        )
+
+
 class DeadLetter(Answer):
     """An event that could not be delivered.
 
     `failures` counts how often a Broker gave it up, with `reason`, `status` and `destination` of the last
-    time; `replays` counts how often it was sent again. One that failed again after a replay waits again.
-    `corrects` and `corrected_by` are the ids of letters.
+    time; `destinations` has each destination that failed since the event was last sent, the newest first,
+    and `destinations_left_out` counts those that there was no room for. `replays` counts how often it was
+    sent again, `drains` how often the drain did so in vain; `exhausted`: the drain leaves it to people now.
+    One that failed again after a replay waits again. `corrects` and `corrected_by` are the ids of letters.
     """
 
     id: str
@@ -89,6 +115,8 @@ class DeadLetter(Answer):
     failed_at: Time
     failures: int
     replays: int
+    drains: int
+    exhausted: bool
     type: str
     tenant_id: Annotated[str, Field(description="As the sender wrote it.")]
     source: str
@@ -97,6 +125,8 @@ class DeadLetter(Answer):
     reason: str
     status: str | None
     destination: str | None
+    destinations: list[FailedDestination]
+    destinations_left_out: int
     corrects: str | None
     corrected_by: str | None
 
@@ -171,11 +201,15 @@ class RefusedReplay(Answer):
 
 
 class Replayed(Answer):
-    """How many letters were sent. `stopped`: the Broker takes no more for now, ask again later."""
+    """How many letters were sent. `stopped`: the Broker takes no more for now, ask again later.
+
+    `exhausted`: how many the drain came across that it leaves to people, having sent them too often in vain.
+    """
 
     replayed: int
     refused: list[RefusedReplay]
     stopped: bool
+    exhausted: int
     next_cursor: str | None
 
     @classmethod
@@ -184,14 +218,21 @@ class Replayed(Answer):
             replayed=replayed.replayed,
             refused=[RefusedReplay.model_validate(refusal) for refusal in replayed.refused],
             stopped=replayed.stopped is not None,
+            exhausted=replayed.exhausted,
             next_cursor=next_cursor,
         )
 
 
 def _fields(entry: LetterEntry) -> dict[str, Any]:
-    own = {name: getattr(entry, name) for name in DeadLetter.model_fields if name != "tenant_id"}
-    optional = {name: own[name] or None for name in ("status", "destination", "corrects", "corrected_by")}
-    return {**own, **optional, "tenant_id": entry.tenant}
+    own = {name: getattr(entry, name) for name in DeadLetter.model_fields.keys() - _NAMED_OTHERWISE}
+    return {
+        **own,
+        **{name: own[name] or None for name in ("status", "destination", "corrects", "corrected_by")},
+        "tenant_id": entry.tenant,
+        "exhausted": entry.is_exhausted,
+        "destinations": [FailedDestination.of(failure) for failure in entry.destinations],
+        "destinations_left_out": entry.left_out,
+    }
 
 
 def _fault(fault: Fault) -> FieldError:

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from functions.billing_api.schemas import dead_letters
-from shared.domain.dead_letters import LetterState
+from shared.domain.dead_letters import DRAINS_MAX, LetterState
 from shared.domain.errors import Fault, Rejected, Unavailable
 from shared.service.ingest import Examination
 from tests.functions.billing_api.described import Described
@@ -40,7 +40,8 @@ def test_letters_are_listed_and_filtered(api: Described, letters: MemoryLetters)
 
 
 @pytest.mark.parametrize(
-    "query", ["status=teapot", "state=lost", "order=random", "limit=0", "cursor=x", "a=b"]
+    "query",
+    ["status=teapot", "state=lost", "order=random", "limit=0", "cursor=x", "a=b", "exhausted=tired"],
 )
 def test_a_bad_question_is_422(api: Described, query: str) -> None:
     assert api.get(f"/dead-letters?{query}").status_code == 422
@@ -60,6 +61,38 @@ def test_a_letter_shows_the_answer_and_beside_it_all_faults(
     assert shown["attributes"]["knativebrokerttl"] == "254"
     assert [(a["by"], a["action"]) for a in shown["history"]] == [("broker", "failed")]
     assert (shown["checked"], shown["counted"]) == (True, False)
+
+
+def test_what_every_destination_said_stands_side_by_side(api: Described, letters: MemoryLetters) -> None:
+    letters.keep(letter(status="503", destination="http://aggregator"))
+    letters.keep(letter(status="", destination=""))
+    id = letters.keep(letter(status="422", destination="http://party"))
+    (listed,) = api.get("/dead-letters?status=503").get_json()["items"]
+    shown = api.get(f"/dead-letters/{id}").get_json()
+    for item in (listed, shown):
+        assert (item["status"], item["destination"], item["failures"]) == ("422", "http://party", 3)
+        said = [(one["destination"], one["status"], one["count"]) for one in item["destinations"]]
+        assert said == [("http://party", "422", 1), (None, None, 1), ("http://aggregator", "503", 1)]
+        assert item["destinations"][2]["reason"] == "503 from http://aggregator"
+        assert (item["destinations_left_out"], item["drains"], item["exhausted"]) == (0, 0, False)
+    assert api.post("/dead-letters/drain", {}).get_json()["replayed"] == 1
+    assert api.get(f"/dead-letters/{id}").get_json()["destinations"] == []
+
+
+def test_what_was_drained_in_vain_is_said_and_can_be_asked_for(
+    api: Described, letters: MemoryLetters
+) -> None:
+    for n in range(DRAINS_MAX):
+        letters.keep(letter(status="503", arrival=f"{n}"))
+        assert api.post("/dead-letters/drain", {}).get_json()["replayed"] == 1
+    letters.keep(letter(status="503", arrival="at last"))
+    letters.keep(letter("2"))
+    drained = api.post("/dead-letters/drain", {}).get_json()
+    assert (drained["replayed"], drained["exhausted"]) == (0, 1)
+    (item,) = api.get("/dead-letters?exhausted=true").get_json()["items"]
+    assert (item["state"], item["exhausted"], item["drains"]) == ("waiting", True, DRAINS_MAX)
+    assert listed(api, "exhausted=false") == ["2"]
+    assert api.post("/dead-letters/replay", {"exhausted": True}).get_json()["replayed"] == 1
 
 
 def test_data_that_is_no_text_or_very_long_is_shown_as_far_as_it_goes(

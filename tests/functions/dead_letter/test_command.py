@@ -12,10 +12,10 @@ import pytest
 
 from functions.dead_letter.command import COLUMNS, main
 from shared.adapters.redis_dead_letters import RedisDeadLetters
-from shared.domain.dead_letters import LetterState
+from shared.domain.dead_letters import DRAINS_MAX, LetterState
 from shared.domain.errors import Fault, Rejected, Unavailable
 from shared.service.ingest import Examination
-from shared.service.triage import Triage
+from shared.service.triage import SETTLED_KEPT, Triage
 from tests.shared.service.letter_fakes import USAGE, Examiner, MemoryLetters, Sink, letter
 
 CHECKOUT = Path(__file__).parents[3]
@@ -68,6 +68,42 @@ def test_letters_are_listed_a_line_each(run: Run, letters: MemoryLetters) -> Non
     assert oldest.split("\t")[2] == "-"
     assert len(run("list", "--status", "none")[1].splitlines()) == 2
     assert run("list", "--oldest", "--limit", "1")[1].splitlines()[-1].startswith("more behind: --after ")
+
+
+def test_what_every_destination_said_stands_in_the_line_and_in_what_is_shown(
+    run: Run, letters: MemoryLetters
+) -> None:
+    letters.keep(letter(status="503", destination="http://aggregator"))
+    letters.keep(letter(status="", destination=""))
+    id = letters.keep(letter(status="422", destination="http://party"))
+    line = run("list", "--status", "503")[1].splitlines()[1].split("\t")
+    assert line[1:4] == ["waiting", "422,-,503", "3"]
+    assert line[-1] == "422 from http://party | nothing from  | 503 from http://aggregator"
+    shown = json.loads(run("show", id)[1])
+    assert [failure["status"] for failure in shown["destinations"]] == ["422", "", "503"]
+    assert shown["destinations"][0]["failed_at"] == shown["failed_at"]
+
+
+def test_what_was_drained_in_vain_is_said_and_listed_and_sent_on_demand(
+    run: Run, letters: MemoryLetters
+) -> None:
+    for n in range(DRAINS_MAX):
+        letters.keep(letter(status="503", arrival=f"{n}"))
+        assert run("drain") == (0, "replayed 1\n", "")
+    letters.keep(letter(status="503", arrival="at last"))
+    letters.keep(letter("2"))
+    assert run("drain") == (0, "replayed 0\nleft to people: 1\n", "")
+    (_, line) = run("list", "--exhausted")[1].splitlines()
+    assert line.split("\t")[1] == "waiting, exhausted"
+    assert run("replay", "--exhausted")[1] == "replayed 1\n"
+    assert len(run("list", "--exhausted")[1].splitlines()) == 1
+
+
+def test_letters_settled_long_ago_are_removed(run: Run, letters: MemoryLetters) -> None:
+    run("drop", letters.keep(letter()), "--reason", "ours")
+    assert run("tidy") == (0, "removed 0\n", "")
+    letters.now += SETTLED_KEPT
+    assert run("tidy") == (0, "removed 1\n", "")
 
 
 def test_a_letter_is_shown_with_faults_and_history(
@@ -156,5 +192,6 @@ def test_as_a_process_it_needs_only_redis(letters_url: str) -> None:
     assert {fault.partition(":")[0] for fault in shown["faults"]} == {"memory_mb", "service_name"}
     assert shown["is_checked"] is False
     assert command("drop", id, "--reason", "a test").returncode == 0
+    assert command("tidy").stdout == "removed 0\n"
     drained = command("drain")
     assert (drained.returncode, drained.stderr) == (75, "DATABASE_URL is not set\n")

@@ -4,14 +4,15 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import redis
 
 from shared.adapters import redis_dead_letters
-from shared.adapters.redis_dead_letters import RedisDeadLetters
-from shared.domain.dead_letters import DeadLetter, LetterFilter, LetterState
+from shared.adapters.dead_letter_scripts import FAILED_BYTES_MAX, STREAM
+from shared.adapters.redis_dead_letters import TIDIED_AT_ONCE, RedisDeadLetters
+from shared.domain.dead_letters import REPLAYABLE, DeadLetter, LetterFilter, LetterState
 from shared.domain.errors import Conflict, Unavailable
 
 LETTER = DeadLetter(
@@ -141,6 +142,73 @@ def test_a_correction_is_a_waiting_letter_linked_both_ways(letters: RedisDeadLet
     assert (old.entry.state, old.entry.corrected_by) == (LetterState.CORRECTED, new)
     assert (correction.id, correction.entry.corrects, correction.letter.data) == (new, id, b"right")
     assert correction.entry.state is LetterState.WAITING
+
+
+def test_failures_of_many_destinations_at_once_beside_replays_are_all_counted(
+    letters: RedisDeadLetters,
+) -> None:
+    def fail(n: int) -> str:
+        attributes = {**LETTER.attributes, "knativearrivaltime": f"{n}"}
+        return letters.keep(replace(LETTER, attributes=attributes, destination=f"http://{n % 8}"))
+
+    id = fail(0)
+    with ThreadPoolExecutor(8) as threads:
+        failing = threads.map(fail, range(1, 200))
+        for _ in range(20):
+            with letters.claimed(id, REPLAYABLE) as claim:
+                letters.settle(claim, LetterState.REPLAYED, by="ann", note="")
+        assert set(failing) == {id}
+    for n in range(200, 208):
+        fail(n)
+    (kept,) = letters.list(limit=9)
+    assert kept.entry.state is LetterState.WAITING
+    assert (kept.entry.failures, kept.entry.left_out) == (208, 0)
+    assert sorted(failure.count for failure in kept.entry.destinations) == [26] * 8
+
+
+@pytest.mark.parametrize(
+    "text", ["x" * 5_000, "\x00" * 5_000, "\U0001f600" * 5_000], ids=["x", "nul", "emoji"]
+)
+def test_failures_with_very_long_texts_are_cut_and_one_that_is_transient_is_never_left_out(
+    letters: RedisDeadLetters, letters_url: str, text: str
+) -> None:
+    long = replace(LETTER, reason=text, answer=text)
+    id = letters.keep(replace(long, destination=f"http://{text}/aggregator", status="503"))
+    for n in range(8):
+        letters.keep(replace(long, destination=f"http://{text}/{n}"))
+    (kept,) = letters.list(limit=9)
+    assert len(kept.entry.destinations) + kept.entry.left_out == 9
+    assert kept.entry.is_transient
+    newest = kept.entry.destinations[0]
+    assert newest.answer == text[: len(newest.answer)]
+    assert kept.letter.answer == text
+    with redis.Redis.from_url(letters_url) as client:
+        assert client.hstrlen(f"{STREAM}:letter:{id}", "failed") <= FAILED_BYTES_MAX
+
+
+def test_an_event_is_never_taken_for_a_letter_that_is_gone(
+    letters: RedisDeadLetters, letters_url: str
+) -> None:
+    id = letters.keep(LETTER)
+    with redis.Redis.from_url(letters_url) as client:
+        client.hdel(f"{STREAM}:letter:{id}", "identity")
+    with letters.claimed(id, REPLAYABLE) as claim:
+        letters.settle(claim, LetterState.DROPPED, by="ann", note="")
+    assert letters.tidy(settled_for=timedelta(0), limit=9) == 1
+    again = letters.keep(LETTER)
+    assert [kept.id for kept in letters.list(limit=9)] == [again] != [id]
+
+
+def test_of_a_letter_that_is_removed_nothing_stays(letters: RedisDeadLetters, letters_url: str) -> None:
+    with redis.Redis.from_url(letters_url) as client:
+        for n in range(TIDIED_AT_ONCE + 1):
+            id = letters.keep(replace(LETTER, data=b"%d" % n))
+            with letters.claimed(id, REPLAYABLE) as claim:
+                letters.settle(claim, LetterState.REPLAYED, by="ann", note="")
+        assert letters.tidy(settled_for=timedelta(minutes=1), limit=1_000) == 0
+        assert letters.tidy(settled_for=timedelta(0), limit=1_000) == TIDIED_AT_ONCE + 1
+        assert client.xlen(STREAM) == 0
+        assert client.keys("*") == [STREAM.encode()]
 
 
 def test_copies_that_come_at_once_are_kept_once(letters: RedisDeadLetters) -> None:

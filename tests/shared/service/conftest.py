@@ -5,8 +5,9 @@ import pytest
 from shared.adapters.postgres.pool import Database
 from tests.redis_on_disk import letters_url
 from tests.shared.service.pipeline import Product
+from tests.shared.service.triage_desk import desk, store
 
-__all__ = ["letters_url"]
+__all__ = ["desk", "letters_url", "store"]
 
 
 @pytest.fixture

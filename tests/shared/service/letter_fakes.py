@@ -3,10 +3,12 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from shared.domain.dead_letters import (
+    ARRIVAL,
     DeadLetter,
+    Failure,
     KeptLetter,
     LetterAction,
     LetterEntry,
@@ -18,6 +20,7 @@ from shared.service.dead_letters import Claim, LetterPage
 from shared.service.ingest import Examination
 
 AT = datetime(2025, 10, 15, 12, tzinfo=UTC)
+DESTINATIONS_MAX = 16
 USAGE = "dev.faasbilling.usage.recorded.v1"
 
 
@@ -29,6 +32,7 @@ def letter(
     tenant: str = "acme",
     type: str = USAGE,
     arrival: str = "2025-10-15T11:00:00Z",
+    destination: str = "http://a",
 ) -> DeadLetter:
     attributes = {
         "specversion": "1.0",
@@ -39,7 +43,18 @@ def letter(
         "knativearrivaltime": arrival,
         "knativebrokerttl": "254",
     }
-    return DeadLetter(attributes, data, f"{status or 'nothing'} from http://a", "http://a", status, "said")
+    reason = f"{status or 'nothing'} from {destination}"
+    return DeadLetter(attributes, data, reason, destination, status, "said")
+
+
+@dataclass
+class Known:
+    """The last failure of a destination; it is the letter's `number`th."""
+
+    failure: Failure
+    mark: tuple[str, str]
+    number: int
+    is_open: bool = True
 
 
 @dataclass
@@ -48,26 +63,37 @@ class MemoryLetters:
 
     letters: dict[str, KeptLetter] = field(default_factory=dict)
     actions: dict[str, list[LetterAction]] = field(default_factory=dict)
+    failed: dict[str, list[Known]] = field(default_factory=dict)
+    settled_at: dict[str, datetime] = field(default_factory=dict)
+    drained: set[str] = field(default_factory=set)
+    corrected: list[DeadLetter] = field(default_factory=list)
     taken: set[str] = field(default_factory=set)
     failure: Exception | None = None
+    now: datetime = AT
+    added: int = 0
 
     def keep(self, letter: DeadLetter) -> str:
+        if any(_same(gone, letter) for gone in self.corrected):
+            return ""
         known = next((k for k in self.letters.values() if _same(k.letter, letter)), None)
         if known is None:
-            return self._add(letter, failures=1, by="broker", action="failed")
-        failed_again = letter.attributes != known.letter.attributes or letter.status != known.entry.status
-        if failed_again:
-            is_replayed = known.entry.state is LetterState.REPLAYED
-            state = LetterState.WAITING if is_replayed else known.entry.state
+            id = self._add(letter, failures=1, by="broker", action="failed")
+            self._note(id, letter)
+            return id
+        if not self._is_told_again(known.id, letter):
             self._change(
                 known.id,
-                state=state,
                 failures=known.entry.failures + 1,
+                failed_at=self.now,
                 reason=letter.reason,
+                destination=letter.destination,
                 status=letter.status,
                 answer=letter.answer,
             )
             self.letters[known.id] = replace(self.letters[known.id], letter=letter)
+            self._note(known.id, letter)
+            if known.entry.state is LetterState.REPLAYED:
+                self._enter(known.id, LetterState.WAITING)
             self._act(known.id, "broker", "failed", letter.reason)
         return known.id
 
@@ -106,15 +132,18 @@ class MemoryLetters:
         finally:
             self.taken.discard(id)
 
-    def settle(self, claim: Claim, state: LetterState, *, by: str, note: str) -> None:
+    def settle(self, claim: Claim, state: LetterState, *, by: str, note: str, is_drain: bool = False) -> None:
         self._check()
         entry = self.letters[claim.id].entry
-        if state is LetterState.REPLAYED:
-            self._change(claim.id, replays=entry.replays + 1)
         self._act(claim.id, by, state.value, note)
-        if state is LetterState.REPLAYED and entry.failures != claim.failures:
-            state = LetterState.WAITING
-        self._change(claim.id, state=state)
+        if state is LetterState.REPLAYED:
+            self._change(claim.id, replays=entry.replays + 1, drains=entry.drains if is_drain else 0)
+            self.drained = self.drained | {claim.id} if is_drain else self.drained - {claim.id}
+            state = LetterState.WAITING if entry.failures != claim.failures else state
+            for known in self.failed[claim.id]:
+                known.is_open &= known.number > claim.failures
+            self._show(claim.id, left_out=0)
+        self._enter(claim.id, state)
 
     def correct(self, claim: Claim, correction: DeadLetter, *, by: str, note: str) -> str:
         self.settle(claim, LetterState.CORRECTED, by=by, note=note)
@@ -123,17 +152,29 @@ class MemoryLetters:
         self._change(claim.id, corrected_by=new)
         return new
 
+    def tidy(self, *, settled_for: timedelta, limit: int) -> int:
+        self._check()
+        gone = [id for id, at in self.settled_at.items() if at <= self.now - settled_for]
+        gone = [id for id in gone if id not in self.taken][:limit]
+        for id in gone:
+            kept = self.letters.pop(id)
+            del self.actions[id], self.settled_at[id], self.failed[id]
+            if kept.entry.state is LetterState.CORRECTED:
+                self.corrected.append(kept.letter)
+        return len(gone)
+
     def _check(self) -> None:
         if self.failure is not None:
             raise self.failure
 
     def _add(self, letter: DeadLetter, *, failures: int, by: str, action: str) -> str:
-        id = f"{int(AT.timestamp()) * 1000}-{len(self.letters)}"
+        id = f"{int(AT.timestamp()) * 1000}-{self.added}"
+        self.added += 1
         entry = LetterEntry(
             id=id,
             state=LetterState.WAITING,
-            received_at=AT,
-            failed_at=AT,
+            received_at=self.now,
+            failed_at=self.now,
             failures=failures,
             replays=0,
             type=letter.type,
@@ -147,15 +188,58 @@ class MemoryLetters:
             answer=letter.answer,
         )
         self.letters[id] = KeptLetter(entry, letter)
+        self.failed[id] = []
         self._act(id, by, action, letter.reason)
         return id
+
+    def _enter(self, id: str, state: LetterState) -> None:
+        self._change(id, state=state)
+        self.settled_at.pop(id, None)
+        if state is not LetterState.WAITING:
+            self.settled_at[id] = self.now
+
+    def _is_told_again(self, id: str, letter: DeadLetter) -> bool:
+        mark = _mark(letter)
+        return any(
+            known.mark == mark and known.failure.destination == letter.destination
+            for known in self.failed[id]
+        )
+
+    def _note(self, id: str, letter: DeadLetter) -> None:
+        entry, there = self.letters[id].entry, self.failed[id]
+        before = [known for known in there if known.failure.destination == letter.destination]
+        failure = Failure(
+            destination=letter.destination,
+            status=letter.status,
+            answer=letter.answer,
+            reason=letter.reason,
+            failed_at=self.now,
+            count=1 + sum(known.failure.count for known in before),
+        )
+        there[:] = [known for known in there if known not in before]
+        there.append(Known(failure, _mark(letter), entry.failures))
+        left_out = entry.left_out
+        if len(there) > DESTINATIONS_MAX:
+            oldest = min(there[:-1], key=lambda known: (known.is_open, known.failure.is_transient))
+            left_out += oldest.is_open
+            there.remove(oldest)
+        self._show(id, left_out=left_out)
+
+    def _show(self, id: str, *, left_out: int) -> None:
+        """The open failures in the entry; a transient one proves the last drain vain."""
+        open = tuple(known.failure for known in reversed(self.failed[id]) if known.is_open)
+        drains = self.letters[id].entry.drains
+        if id in self.drained and any(failure.is_transient for failure in open):
+            drains += 1
+            self.drained.discard(id)
+        self._change(id, destinations=open, left_out=left_out, drains=drains)
 
     def _change(self, id: str, **changes: object) -> None:
         kept = self.letters[id]
         self.letters[id] = replace(kept, entry=replace(kept.entry, **changes))  # type: ignore[arg-type]
 
     def _act(self, id: str, by: str, action: str, note: str) -> None:
-        self.actions.setdefault(id, []).append(LetterAction(AT, by, action, note))
+        self.actions.setdefault(id, []).append(LetterAction(self.now, by, action, note))
 
 
 @dataclass
@@ -192,6 +276,10 @@ class Examiner:
 
 def _same(one: DeadLetter, other: DeadLetter) -> bool:
     return (_own(one), one.data) == (_own(other), other.data)
+
+
+def _mark(letter: DeadLetter) -> tuple[str, str]:
+    return letter.attributes.get(ARRIVAL, ""), letter.status
 
 
 def _own(letter: DeadLetter) -> dict[str, str]:

@@ -1,103 +1,29 @@
 """What senders number, and what they use twice, against a real PostgreSQL."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import Any
-from uuid import UUID
+from datetime import timedelta
 
 import pytest
 
-from eventing.usage import decode
-from shared.adapters.postgres.oversight import PostgresOversight
 from shared.adapters.postgres.pool import Database
-from shared.adapters.postgres.series import PostgresSeries
-from shared.adapters.postgres.tenants import PostgresTenants
-from shared.adapters.postgres.usage import PostgresUsageLog
-from shared.adapters.postgres.windows import PostgresWindows
-from shared.adapters.system import new_id
 from shared.domain.errors import Conflict
-from shared.domain.tenant import Tenant
-from shared.service.fold import Fold
-from shared.service.ingest import Examination, IngestUsage
+from shared.service.ingest import Examination
 from shared.service.oversight import GapPosition, MeteringGap
-from shared.service.rebuild import Rebuild
-from shared.service.tenants import Tenants
-
-NOON = datetime(2025, 10, 15, 12, tzinfo=UTC)
-RECORD = b'{"timestamp":"2025-10-15T11:00:00Z","service_name":"waiter","invocations":%d}'
-
-
-@dataclass
-class Product:
-    database: Database
-    now: datetime = NOON
-    noted: list[tuple[int, int]] = field(default_factory=list)
-    conflicts: int = 0
-
-    def __post_init__(self) -> None:
-        self.directory = PostgresTenants(self.database)
-        self.series = PostgresSeries(self.database, new_id)
-        self.windows = PostgresWindows(
-            self.database, new_id, lambda missed, found: self.noted.append((missed, found))
-        )
-        self.fold = Fold(self.windows, self.clock)
-        self.rebuild = Rebuild(self.windows, self.fold, self.series, decode)
-        self.oversight = PostgresOversight(self.database)
-        self.ingest = IngestUsage(
-            decode=decode,
-            tenants=self.directory,
-            series=self.series,
-            log=PostgresUsageLog(self.database),
-            clock=self.clock,
-            conflicted=self.conflicted,
-        )
-
-    def clock(self) -> datetime:
-        return self.now
-
-    def conflicted(self) -> None:
-        self.conflicts += 1
-
-    def tenant(self, slug: str) -> Tenant:
-        return Tenants(self.directory, self.clock, new_id).create(name=slug, currency="EUR")
-
-    def send(self, number: int | None, *, source: str = "/s", tenant: str = "acme", calls: int = 1) -> None:
-        self.ingest.accept_event(
-            source=source,
-            id=f"{number}",
-            tenant_ref=tenant,
-            time=None,
-            data=RECORD % calls,
-            sequence=number,
-        )
-
-    def gaps(self, tenant_id: UUID | None = None) -> list[tuple[str, str, int, int, datetime]]:
-        found = self.oversight.gaps(tenant_id, limit=100)
-        return [(g.tenant, g.source, g.first, g.last, g.since) for g in found]
-
-    @property
-    def counts(self) -> tuple[int, int]:
-        """Batches missed and found."""
-        return sum(missed for missed, _ in self.noted), sum(found for _, found in self.noted)
-
-    def rows(self, query: str) -> Sequence[tuple[Any, ...]]:
-        with self.database.statement() as connection:
-            return connection.execute(query.encode()).fetchall()
+from tests.shared.service.numbered import NOON, RECORD, Numbered
 
 
 @pytest.fixture
-def product(database_url: str) -> Iterator[Product]:
+def product(database_url: str) -> Iterator[Numbered]:
     database = Database(database_url, pool_size_max=12)
-    product = Product(database)
+    product = Numbered(database)
     product.tenant("acme")
     yield product
     database.close()
 
 
-def test_a_hole_is_a_gap_until_it_is_filled(product: Product) -> None:
+def test_a_hole_is_a_gap_until_it_is_filled(product: Numbered) -> None:
     for number in (1, 2, 6):
         product.send(number)
     product.fold.run()
@@ -120,7 +46,7 @@ def test_a_hole_is_a_gap_until_it_is_filled(product: Product) -> None:
     assert product.counts == (4, 4)
 
 
-def test_sources_and_tenants_have_numbers_of_their_own(product: Product) -> None:
+def test_sources_and_tenants_have_numbers_of_their_own(product: Numbered) -> None:
     globex = product.tenant("globex")
     product.send(2, source="/a")
     product.send(1, source="/b")
@@ -136,14 +62,14 @@ def test_sources_and_tenants_have_numbers_of_their_own(product: Product) -> None
     ]
 
 
-def test_a_duplicate_fills_nothing_and_a_sender_that_starts_late_has_a_gap(product: Product) -> None:
+def test_a_duplicate_fills_nothing_and_a_sender_that_starts_late_has_a_gap(product: Numbered) -> None:
     for _ in range(3):
         product.send(5)
         product.fold.run()
     assert product.gaps() == [("acme", "/s", 1, 4, NOON)]
 
 
-def test_a_rebuild_changes_no_gap_and_forgets_none(product: Product) -> None:
+def test_a_rebuild_changes_no_gap_and_forgets_none(product: Numbered) -> None:
     tenant = product.directory.find("acme")
     assert tenant is not None
     for number in (1, 4):
@@ -159,7 +85,7 @@ def test_a_rebuild_changes_no_gap_and_forgets_none(product: Product) -> None:
     assert product.gaps() == [("acme", "/s", 3, 3, NOON)]
 
 
-def test_a_batch_whose_delta_was_put_aside_has_come(product: Product) -> None:
+def test_a_batch_whose_delta_was_put_aside_has_come(product: Numbered) -> None:
     for number in (1, 2, 3):
         product.send(number)
     product.rows("UPDATE usage_delta SET delta = 'torn' WHERE batch_number = 2 RETURNING 1")
@@ -168,7 +94,7 @@ def test_a_batch_whose_delta_was_put_aside_has_come(product: Product) -> None:
     assert product.gaps() == []
 
 
-def test_a_fold_that_fails_notes_nothing(product: Product) -> None:
+def test_a_fold_that_fails_notes_nothing(product: Numbered) -> None:
     tenant = product.directory.find("acme")
     assert tenant is not None
     product.send(3)
@@ -184,7 +110,7 @@ def test_a_fold_that_fails_notes_nothing(product: Product) -> None:
     assert product.gaps() == [("acme", "/s", 1, 2, NOON)]
 
 
-def test_senders_in_any_order_beside_folds_leave_no_gap(product: Product) -> None:
+def test_senders_in_any_order_beside_folds_leave_no_gap(product: Numbered) -> None:
     numbers = [n for n in range(1, 201) if n % 2] + [n for n in range(200, 0, -1) if n % 2 == 0]
     with ThreadPoolExecutor(8) as pool:
         folds = [pool.submit(product.fold.run) for _ in range(20)]
@@ -198,7 +124,7 @@ def test_senders_in_any_order_beside_folds_leave_no_gap(product: Product) -> Non
     assert missed == found
 
 
-def test_gaps_are_listed_a_page_at_a_time(product: Product) -> None:
+def test_gaps_are_listed_a_page_at_a_time(product: Numbered) -> None:
     for number in range(2, 20, 2):
         product.send(number, source=f"/{number % 4}")
     product.fold.run()
@@ -212,7 +138,7 @@ def test_gaps_are_listed_a_page_at_a_time(product: Product) -> None:
     assert paged == everything
 
 
-def test_an_identity_used_again_is_a_conflict_counted_by_what_was_refused(product: Product) -> None:
+def test_an_identity_used_again_is_a_conflict_counted_by_what_was_refused(product: Numbered) -> None:
     product.send(1)
     product.send(1)
     assert product.oversight.conflicts(None, limit=9) == []
@@ -230,7 +156,7 @@ def test_an_identity_used_again_is_a_conflict_counted_by_what_was_refused(produc
     assert product.oversight.conflicts(product.tenant("globex").id, limit=9) == []
 
 
-def test_an_examination_says_all_and_stores_nothing(product: Product) -> None:
+def test_an_examination_says_all_and_stores_nothing(product: Numbered) -> None:
     product.send(1)
 
     def examine(id: str, data: bytes, tenant: str | None = "acme") -> Examination:
@@ -252,7 +178,7 @@ def test_an_examination_says_all_and_stores_nothing(product: Product) -> None:
 
 
 def test_without_the_database_an_examination_says_what_it_can() -> None:
-    away = Product(Database(""))
+    away = Numbered(Database(""))
     found = away.ingest.examine_event(
         source="/s", id="1", tenant_ref="acme", time=None, data=b'{"memory_mb": -1}'
     )
