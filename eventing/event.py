@@ -131,6 +131,12 @@ def tenant_of(event: Event, type: str) -> str:
     return tenant_ref
 
 
+def check_source(event: Event, source: str) -> None:
+    """Raises Rejected where the event is from elsewhere."""
+    if event.source != source:
+        raise Rejected.because("source", f"{clip(event.source)} is not {source}")
+
+
 def json_of(event: Event) -> bytes:
     """The data of an event that says it is JSON, or says nothing. Raises Rejected where it says otherwise."""
     declared = event.datacontenttype

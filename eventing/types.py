@@ -5,10 +5,13 @@ from typing import Final
 USAGE_RECORDED: Final = "dev.faasbilling.usage.recorded.v1"
 USAGE_AGGREGATED: Final = "dev.faasbilling.usage.aggregated.v1"
 COST_ACCRUED: Final = "dev.faasbilling.cost.accrued.v1"
+PING: Final = "dev.knative.sources.ping"
+"""What every PingSource sends."""
 
 SOURCE_AGGREGATOR: Final = "/faas-billing/aggregator"
 SOURCE_PRICING: Final = "/faas-billing/pricing"
 SOURCE_HTTP_INGEST: Final = "/faas-billing/api/v1/metrics/ingest"
+SOURCE_SWEEP: Final = "/apis/v1/namespaces/billing/pingsources/sweep"
 
 TENANT_ID: Final = "tenantid"
 PARTITION_KEY: Final = "partitionkey"

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from shared.service.fold import Fold
     from shared.service.ingest import IngestUsage
     from shared.service.rebuild import Rebuilt
+    from shared.service.sweep import Sweep
     from shared.service.triage import Triage
 
 
@@ -70,6 +71,30 @@ def pricing() -> "AccrueCost":
         tenants=PostgresTenants(_database()),
         accruals=PostgresAccruals(_database(), new_id),
         clock=system_clock,
+    )
+
+
+@once
+def aggregator_sweep() -> "Sweep":
+    """Folds and sends what waits, drains and tidies the dead letters; only these need Redis."""
+    from shared.service.sweep import Step, Sweep
+
+    return Sweep(
+        Step("fold", _fold_all),
+        Step("send the outbox", _send_pending),
+        Step("drain the dead letters", _drain_letters),
+        Step("tidy the dead letters", lambda: triage().tidy()),
+    )
+
+
+@once
+def pricing_sweep() -> "Sweep":
+    """Accrues what no notice told of, and sends what waits."""
+    from shared.service.sweep import Step, Sweep
+
+    return Sweep(
+        Step("accrue", pricing().accrue_behind),
+        Step("send the outbox", _send_pending),
     )
 
 
@@ -162,6 +187,20 @@ def folding() -> Background:
 def sending() -> Background:
     """Sends what is in the outbox, when woken by what was put there."""
     return Background("sending", _send_pending, drain=_send_pending)
+
+
+def _fold_all() -> None:
+    """Folds and announces all that waits, without the pause between announcements."""
+    from shared.service.sweep import fold_all
+
+    if not fold_all(lambda: _fold().run(announce_every=timedelta(0))):
+        folding().wake()
+
+
+def _drain_letters() -> None:
+    from shared.service.drain import drain_all
+
+    drain_all(triage().drain)
 
 
 _sender = Lock()

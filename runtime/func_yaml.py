@@ -16,6 +16,7 @@ REFERENCE: Final = re.compile(r"\{\{ *secret:(?P<secret>[-.\w]+:[-.\w]+) *\}\}")
 RESERVED_ENV: Final = frozenset(
     {"PORT", "K_SERVICE", "K_REVISION", "K_CONFIGURATION", "K_SINK", "K_CE_OVERRIDES"}
 )
+CONCURRENCY_MAX: Final = 1000
 REQUIRED: Final = ("specVersion", "name", "created")
 
 NUMBER: Final = (int, float)
@@ -52,6 +53,16 @@ SHAPE: Final[Mapping[str, Any]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Scale:
+    """How many instances there may be, and how many requests at once in each; 0 for `max` and `concurrency`
+    is no limit."""
+
+    min: int = 0
+    max: int = 0
+    concurrency: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class FunctionSpec:
     """What func.yaml says of a function, as far as starting it goes; a value of `envs` may be a REFERENCE."""
 
@@ -59,6 +70,7 @@ class FunctionSpec:
     envs: Mapping[str, str]
     labels: Mapping[str, str]
     readiness: str
+    scale: Scale
 
 
 def read_functions(folder: Path) -> tuple[FunctionSpec, ...]:
@@ -91,7 +103,8 @@ def _read(path: Path) -> FunctionSpec:
         raise Rejected(*faults)
     deploy, envs = content.get("deploy", {}), content.get("run", {}).get("envs", [])
     labels = deploy.get("labels", [])
-    faults = [*_unusable_labels(labels), *_unusable_envs(envs)]
+    scale = _scale(deploy.get("options", {}))
+    faults = [*_unusable_labels(labels), *_unusable_envs(envs), *_unusable_scale(scale)]
     if NAME.fullmatch(content["name"]) is None:
         faults.append(Fault("name", "must be lower-case letters, digits and dashes"))
     if faults:
@@ -101,7 +114,13 @@ def _read(path: Path) -> FunctionSpec:
         envs={env["name"]: env["value"] for env in envs},
         labels={label["key"]: label.get("value", "") for label in labels},
         readiness=deploy.get("healthEndpoints", {}).get("readiness", "/health/readiness"),
+        scale=scale,
     )
+
+
+def _scale(options: Mapping[str, Any]) -> Scale:
+    scale, limits = options.get("scale", {}), options.get("resources", {}).get("limits", {})
+    return Scale(scale.get("min", 0), scale.get("max", 0), limits.get("concurrency", 0))
 
 
 def _misshapen(content: Any, shape: Any, where: str) -> Iterator[Fault]:
@@ -128,6 +147,18 @@ def _unusable_labels(labels: Sequence[Mapping[str, str]]) -> Iterator[Fault]:
             yield Fault("deploy.labels", "a label has no key")
         elif times > 1:
             yield Fault("deploy.labels", f"{key} is given twice")
+
+
+def _unusable_scale(scale: Scale) -> Iterator[Fault]:
+    at = "deploy.options.scale"
+    for name, value in (("min", scale.min), ("max", scale.max)):
+        if value < 0:
+            yield Fault(f"{at}.{name}", f"must not be negative, and is {value}")
+    if 0 < scale.max < scale.min:
+        yield Fault(f"{at}.max", f"is {scale.max}, and min is {scale.min}")
+    if not 0 <= scale.concurrency <= CONCURRENCY_MAX:
+        at = "deploy.options.resources.limits.concurrency"
+        yield Fault(at, f"must be from 0 to {CONCURRENCY_MAX}, and is {scale.concurrency}")
 
 
 def _unusable_envs(envs: Sequence[Mapping[str, str]]) -> Iterator[Fault]:

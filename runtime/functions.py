@@ -1,44 +1,45 @@
-"""Starts each function as its func.yaml says, and tells it where its events go."""
+"""What each function is started with, as its func.yaml says, and where its events go."""
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
-from dataclasses import dataclass
-from http.client import HTTPConnection
 from pathlib import Path
 from typing import Final
 
 from runtime.func_yaml import REFERENCE, FunctionSpec
 from runtime.manifest_documents import SinkBindingDocument, of_kind
 from runtime.processes import Command
+from shared.config import environment
 from shared.domain.errors import Fault, Rejected
 
 GRACE_S: Final = 30.0
+INHERITED: Final = ("PATH", "HOME", "TMPDIR", "TZ", "SSL_CERT_FILE")
 
 
-@dataclass(frozen=True, slots=True)
-class FunctionServer:
-    """How to start a function; it listens on `port` of this machine once it is started."""
+def base_environment() -> Mapping[str, str]:
+    """The little that any program needs; nothing of ours reaches a function but by its func.yaml."""
+    ours = environment()
+    kept = {name: ours[name] for name in INHERITED if name in ours}
+    return {**kept, "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1", "ADDRESS": "127.0.0.1"}
 
-    command: Command
-    port: int
-    readiness: str
 
-    def ready(self) -> bool:
-        """Whether its readiness probe answers 200."""
-        with closing(HTTPConnection("127.0.0.1", self.port, timeout=5)) as connection:
-            connection.request("GET", self.readiness)
-            return connection.getresponse().status == 200
+def secrets(database_url: str, redis_url: str, admin_key: str) -> Mapping[str, str]:
+    """The secrets that there are, by `name:key`."""
+    return {
+        "billing-database:url": database_url,
+        "billing-redis:url": redis_url,
+        "billing-admin:key": admin_key,
+    }
 
 
 def environments(
-    functions: Iterable[FunctionSpec], secrets: Mapping[str, str], manifests: Path, brokers_url: str
+    functions: Iterable[FunctionSpec], secrets: Mapping[str, str], checkout: Path, broker_port: int
 ) -> dict[str, dict[str, str]]:
-    """What each function finds in its environment beside PORT, by its name: its own values with the `secrets`
-    (by `name:key`), what Serving adds, and the Broker that a SinkBinding in `manifests` gives it.
+    """What each function finds in its environment beside the base and PORT, by its name: its own values with
+    the `secrets`, what Serving adds, and the Broker that a SinkBinding among the manifests gives it.
 
     Raises Rejected naming every secret that does not exist.
     """
+    manifests = checkout / "eventing" / "manifests" / "base"
     bindings = [document for _, document in of_kind(manifests, "SinkBinding", SinkBindingDocument)]
     faults: list[Fault] = []
     found = {}
@@ -47,7 +48,7 @@ def environments(
             "K_SERVICE": function.name,
             "K_CONFIGURATION": function.name,
             "K_REVISION": f"{function.name}-00001",
-            **_sink(function, bindings, brokers_url),
+            **_sink(function, bindings, f"http://127.0.0.1:{broker_port}"),
         }
         for name, value in function.envs.items():
             reference = REFERENCE.fullmatch(value)
@@ -73,11 +74,9 @@ def _sink(
     return {}
 
 
-def server(
-    function: FunctionSpec, env: Mapping[str, str], port: int, checkout: Path, logs: Path
-) -> FunctionServer:
-    """`env` is everything it finds in its environment but PORT."""
-    command = Command(
+def command(function: FunctionSpec, env: Mapping[str, str], port: int, checkout: Path, logs: Path) -> Command:
+    """`env` is everything it finds in its environment but PORT, where it listens on this machine."""
+    return Command(
         name=function.name,
         argv=(sys.executable, "-m", "functions.main"),
         log=logs / f"{function.name}.log",
@@ -85,4 +84,3 @@ def server(
         cwd=checkout,
         grace_s=GRACE_S,
     )
-    return FunctionServer(command, port, function.readiness)

@@ -36,7 +36,7 @@ class Ref(Strict, frozen=True):
 
 
 class Destination(Strict, frozen=True):
-    """Where events go: a Service by name, an absolute address, or a path on that Service."""
+    """Where events go: a Service or Broker by name, an absolute address, or a path on what is named."""
 
     ref: Ref | None = None
     uri: str = ""
@@ -123,6 +123,26 @@ class SinkBindingDocument(Strict, frozen=True):
     kind: Literal["SinkBinding"]
     metadata: Metadata
     spec: SinkBindingSpec
+
+
+class CeOverrides(Strict, frozen=True):
+    extensions: dict[str, str] = {}
+
+
+class PingSourceSpec(Strict, frozen=True):
+    schedule: str
+    sink: Destination
+    timezone: str = ""
+    content_type: str = ""
+    data: str = ""
+    ce_overrides: CeOverrides = CeOverrides()
+
+
+class PingSourceDocument(Strict, frozen=True):
+    api_version: Literal["sources.knative.dev/v1"]
+    kind: Literal["PingSource"]
+    metadata: Metadata
+    spec: PingSourceSpec
 
 
 def yaml_files(folder: Path) -> list[Path]:

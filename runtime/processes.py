@@ -81,11 +81,18 @@ class Process:
         self._popen.send_signal(number)
 
     def stop(self) -> None:
-        """Asks, waits for the grace period, then kills whatever is left of its group."""
-        if self.exit_code is None:
-            self._popen.send_signal(self.command.stop_signal)
-            with suppress(subprocess.TimeoutExpired):
-                self._popen.wait(self.command.grace_s)
+        """Asks, waits for the grace period, then kills."""
+        self.ask_to_stop()
+        with suppress(subprocess.TimeoutExpired):
+            self._popen.wait(self.command.grace_s)
+        self.kill()
+
+    def ask_to_stop(self) -> None:
+        """For who has other things to do in the grace period; `kill` comes after it."""
+        self._popen.send_signal(self.command.stop_signal)
+
+    def kill(self) -> None:
+        """Kills whatever is left of its group."""
         if self._group_is_ours:  # once it is gone, the number may be given to a stranger
             self._group_is_ours = False
             with suppress(ProcessLookupError, PermissionError):

@@ -3,7 +3,7 @@
 import json
 import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -13,8 +13,9 @@ import psycopg
 
 import runtime.postgres
 import runtime.redis
-from runtime import functions, ports, state
+from runtime import functions, ping_source, ports, state
 from runtime.func_yaml import FunctionSpec, read_functions
+from runtime.ping_manifests import load_ping_sources
 from runtime.processes import Command
 from runtime.settings import CHECKOUT, RuntimeSettings
 from runtime.supervisor import Stopped, Supervisor
@@ -22,11 +23,13 @@ from shared.config import environment
 from shared.domain.errors import Fault, Rejected
 from shared.migrations import upgrade
 
-INHERITED: Final = ("PATH", "HOME", "TMPDIR", "TZ", "SSL_CERT_FILE")
 BROKER_SWITCHES: Final = "BROKER_CHAOS"
 API: Final = "billing-api"
 START_LIMIT_S: Final = 60.0
+GRACE_S: Final = 10.0
 CONNECT_LIMIT_S: Final = 10
+ACTIVATOR_GRACE_S: Final = functions.GRACE_S + 20
+"""It ends what is in flight, then gives the functions theirs."""
 
 
 class Session:
@@ -51,6 +54,7 @@ class Session:
         lock = state.claim(self._settings.state_dir)
         try:
             specs = read_functions(CHECKOUT / "functions")
+            load_ping_sources(ping_source.MANIFESTS)
             self._refuse_taken_ports()
             self._begin_logs()
             self._start_servers(lock)
@@ -99,43 +103,37 @@ class Session:
         self._supervisor.wait_ready()
 
     def _start_services(self, specs: Sequence[FunctionSpec]) -> None:
-        secrets = {
-            "billing-database:url": self._database_url,
-            "billing-redis:url": self._redis_url,
-            "billing-admin:key": self._admin_key,
-        }
-        environments = functions.environments(
-            specs,
-            secrets,
-            manifests=CHECKOUT / "eventing" / "manifests" / "base",
-            brokers_url=f"http://127.0.0.1:{self._settings.broker_port}",
-        )
+        secrets = functions.secrets(self._database_url, self._redis_url, self._admin_key)
+        names = functions.environments(specs, secrets, CHECKOUT, self._settings.broker_port).keys()
         taken = frozenset({self._settings.api_port, self._settings.broker_port})
-        listening = dict(zip(environments, ports.some_free(len(environments), taken), strict=True))
+        listening = dict(zip(names, ports.some_free(len(names), taken), strict=True))
         listening[API] = self._settings.api_port
         addresses = {name: f"http://127.0.0.1:{port}" for name, port in listening.items()}
-        # For the broker to resolve `ref: {kind: Service}`.
+        # Where the activator listens for each, and where the broker finds `ref: {kind: Service}`.
         state.write_whole(self._settings.state_dir / "services.json", json.dumps(addresses, indent=2) + "\n")
         self._say("starting the broker")
         broker = self._program("the broker", "runtime.broker", self._logs / "broker.log")
         broker_answers = partial(ports.answers, self._settings.broker_port)
         self._supervisor.start(broker, broker_answers, limit_s=START_LIMIT_S)
-        for spec in specs:
-            port = listening[spec.name]
-            self._say(f"starting {spec.name} on port {port}")
-            env = {**_base_environment(), **environments[spec.name]}
-            server = functions.server(spec, env, port, CHECKOUT, self._logs)
-            self._supervisor.start(server.command, server.ready, limit_s=START_LIMIT_S)
+        self._say("starting the activator: a function starts with its first request")
+        activator = self._program(
+            "the activator", "runtime.activator", self._logs / "activator.log", grace_s=ACTIVATOR_GRACE_S
+        )
+        doors = listening.values()
+        self._supervisor.start(activator, lambda: all(map(ports.answers, doors)), limit_s=START_LIMIT_S)
         self._supervisor.wait_ready()
+        # Nobody asks it anything; its log tells what it sends.
+        pings = self._program("the ping source", "runtime.ping_source", self._logs / "ping-source.log")
+        self._supervisor.start(pings, lambda: True, limit_s=START_LIMIT_S)
 
     def _replay(self) -> None:
         self._say("replaying the bundled trace through the broker")
         self._supervisor.run(self._program("the replay", "runtime.replay", log=None))
 
-    def _program(self, name: str, module: str, log: Path | None) -> Command:
+    def _program(self, name: str, module: str, log: Path | None, grace_s: float = GRACE_S) -> Command:
         """A program of this folder, told all that there is to know."""
         env = {
-            **_base_environment(),
+            **functions.base_environment(),
             "PYTHONPATH": str(CHECKOUT / "emitter"),
             "STATE_DIR": str(self._settings.state_dir),
             "TRIGGERS_DIR": str(self._settings.triggers_dir or ""),
@@ -145,9 +143,10 @@ class Session:
             "API_URL": self._api_url,
             "BROKER_URL": self._broker_url,
             "BROKER_PORT": str(self._settings.broker_port),
+            "IDLE_SECONDS": str(self._settings.idle_seconds),
             BROKER_SWITCHES: environment().get(BROKER_SWITCHES, ""),
         }
-        return Command(name, (sys.executable, "-m", module), log, env, CHECKOUT)
+        return Command(name, (sys.executable, "-m", module), log, env, CHECKOUT, grace_s=grace_s)
 
     def _describe(self) -> None:
         key = "as given in ADMIN_API_KEY" if self._settings.admin_api_key else self._admin_key
@@ -158,10 +157,3 @@ class Session:
   Database   {self._database_url}
   State      {self._settings.state_dir}
 """)
-
-
-def _base_environment() -> Mapping[str, str]:
-    """The little that any program needs; nothing of ours reaches a function but by its func.yaml."""
-    ours = environment()
-    kept = {name: ours[name] for name in INHERITED if name in ours}
-    return {**kept, "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1", "ADDRESS": "127.0.0.1"}

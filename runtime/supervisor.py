@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -10,7 +10,7 @@ from runtime.processes import POLL_S, Command, Process
 
 BACKOFF_S: Final = 0.5
 BACKOFF_S_MAX: Final = 30.0
-STABLE_S: Final = 60.0
+STABLE_S: Final = 5.0
 
 
 class Stopped(Exception):
@@ -22,7 +22,7 @@ class _Child:
     process: Process
     ready: Callable[[], bool]
     limit_s: float
-    started_at: float = field(default_factory=time.monotonic)
+    started_at: float
     backoff_s: float = BACKOFF_S
     restart_at: float | None = None
 
@@ -30,15 +30,21 @@ class _Child:
 class Supervisor:
     """Used from one thread. `say` tells people; `stopped` turns true when the run is to end."""
 
-    def __init__(self, say: Callable[[str], None], stopped: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        say: Callable[[str], None],
+        stopped: Callable[[], bool],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._say = say
         self._stopped = stopped
+        self._clock = clock
         self._children: list[_Child] = []
 
     def start(self, command: Command, ready: Callable[[], bool], *, limit_s: float) -> None:
         """Starts and from now on restarts it; `wait_ready` waits for it."""
         self._raise_if_stopped()
-        self._children.append(_Child(Process.start(command), ready, limit_s))
+        self._children.append(_Child(Process.start(command), ready, limit_s, self._clock()))
 
     def wait_ready(self) -> None:
         """Until every child is ready. Raises ProcessFailed for the first that is not, or Stopped."""
@@ -67,7 +73,7 @@ class Supervisor:
     def tick(self) -> None:
         """Restarts what has ended, each time later. Raises Stopped when the run is to end."""
         self._raise_if_stopped()
-        now = time.monotonic()
+        now = self._clock()
         for child in self._children:
             if child.restart_at is not None:
                 if now >= child.restart_at:

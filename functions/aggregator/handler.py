@@ -1,8 +1,8 @@
-"""`usage.recorded` → accepted usage, then windows."""
+"""`usage.recorded` → accepted usage, then windows; the sweep's tick → what was left behind, made good."""
 
 from eventing import types
 from eventing.delivery import event_function
-from eventing.event import Event, json_of, sequence_of, tenant_of
+from eventing.event import Event, check_source, json_of, sequence_of, tenant_of
 from functions import bootstrap
 
 
@@ -12,7 +12,15 @@ def start() -> None:
 
 
 def consume(event: Event) -> None:
-    """Accept the event's usage, once. Raises what `eventing.delivery` answers with."""
+    """Accept the event's usage, once, or sweep. Raises what `eventing.delivery` answers with."""
+    if event.type == types.PING:
+        check_source(event, types.SOURCE_SWEEP)
+        bootstrap.aggregator_sweep().run()
+    else:
+        _accept(event)
+
+
+def _accept(event: Event) -> None:
     tenant_ref = tenant_of(event, types.USAGE_RECORDED)
     bootstrap.aggregator().accept_event(
         source=event.source,

@@ -1,8 +1,8 @@
-"""`usage.aggregated` → accrued cost."""
+"""`usage.aggregated` → accrued cost; the sweep's tick → that of every tenant whose notice got lost."""
 
 from eventing import types
 from eventing.delivery import event_function
-from eventing.event import Event, tenant_of
+from eventing.event import Event, check_source, tenant_of
 from functions import bootstrap
 
 
@@ -12,10 +12,19 @@ def start() -> None:
 
 
 def consume(event: Event) -> None:
-    """Bring the tenant's accrued cost up to its windows. Raises what `eventing.delivery` answers with.
+    """Bring accrued cost up to the windows, of the tenant or, on a tick, of all. Raises what
+    `eventing.delivery` answers with.
 
-    The event only says that the tenant's usage changed: what it holds besides is not looked at.
+    An event only says that the tenant's usage changed: what it holds besides is not looked at.
     """
+    if event.type == types.PING:
+        check_source(event, types.SOURCE_SWEEP)
+        bootstrap.pricing_sweep().run()
+    else:
+        _accrue(event)
+
+
+def _accrue(event: Event) -> None:
     tenant_ref = tenant_of(event, types.USAGE_AGGREGATED)
     if bootstrap.pricing().accrue(tenant_ref):
         bootstrap.sending().wake()

@@ -4,10 +4,12 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from time import monotonic
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from shared.domain.cost import AccruedCost
-from shared.domain.errors import NotFound
+from shared.domain.errors import NotFound, Unavailable
 from shared.domain.events import CostAccrued
 from shared.domain.facts import WindowFacts
 from shared.domain.meters import quantities
@@ -18,6 +20,7 @@ from shared.domain.rating.rate import rate
 from shared.domain.tenant import Tenant
 from shared.domain.usage import TEXT_MAX
 from shared.service.ports import Accrual, AccrualStore, Clock, TenantDirectory
+from shared.service.sweep import SWEEP_LIMIT_S
 
 _log = logging.getLogger(__name__)
 _DAY = timedelta(days=1)
@@ -57,6 +60,30 @@ class AccrueCost:
         as_of = self._clock()
         with self._accruals.locked(tenant.id) as accrual:
             return _accrue(accrual, tenant, as_of)
+
+    def accrue_behind(self, *, limit_s: float = SWEEP_LIMIT_S) -> int:
+        """Accrue each tenant whose usage is ahead of its accrual, whatever became of the notices; how many
+        were behind.
+
+        A tenant whose accrual fails is logged, stays behind and holds up nobody. Raises Unavailable where
+        it should be tried again, or where more tenants are behind after `limit_s`.
+        """
+        deadline = monotonic() + limit_s
+        behind = self._accruals.behind()
+        for done, tenant_id in enumerate(behind):
+            if done and monotonic() > deadline:
+                left = f"{len(behind) - done} of {len(behind)} tenants"
+                raise Unavailable(f"{left} are still behind after {limit_s:g} s")
+            self._accrue_or_log(tenant_id)
+        return len(behind)
+
+    def _accrue_or_log(self, tenant_id: UUID) -> None:
+        try:
+            self.accrue(str(tenant_id))
+        except Unavailable:
+            raise
+        except Exception:
+            _log.exception("the cost of tenant %s cannot be accrued", tenant_id)
 
 
 def _accrue(accrual: Accrual, tenant: Tenant, as_of: datetime) -> list[AccruedCost]:

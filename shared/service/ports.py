@@ -230,5 +230,8 @@ class Accrual(UsageTotals, Protocol):
 
 
 class AccrualStore(Protocol):
+    def behind(self) -> Sequence[UUID]:
+        """The tenants whose windows changed since their cursor, but for those who have never had a plan."""
+
     def locked(self, tenant_id: UUID) -> AbstractContextManager[Accrual]:
         """Waits for any other accrual of the tenant, and sees what it left."""

@@ -9,6 +9,8 @@ import yaml
 from eventing import types
 from runtime.broker.manifests import load_broker, load_triggers
 from runtime.manifest_documents import Filter, SinkBindingDocument, of_kind
+from runtime.ping_manifests import load_ping_sources
+from shared.domain.dead_letters import CORRECTS
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 BASE = CHECKOUT / "eventing" / "manifests" / "base"
@@ -94,6 +96,36 @@ def test_usage_goes_to_the_aggregator_and_its_announcements_to_pricing() -> None
         assert trigger.subscriber.ref.name == service
 
 
+def test_the_tick_of_the_sweep_goes_to_aggregator_and_pricing_and_no_other_tick_does() -> None:
+    for function in ("aggregator", "pricing"):
+        (trigger,) = load_triggers(TRIGGERS / f"{function}-sweep.yaml", load_broker(IN_MEMORY))
+        assert trigger.filters == (Filter(exact={"type": types.PING, "source": types.SOURCE_SWEEP}),)
+        assert trigger.subscriber.ref is not None
+        assert trigger.subscriber.ref.name == f"billing-{function}"
+
+
+def test_triggers_ask_for_types_and_sources_that_there_are() -> None:
+    ours = {value for value in vars(types).values() if isinstance(value, str)}
+    broker = load_broker(IN_MEMORY)
+    for file in sorted(TRIGGERS.glob("*.yaml")):
+        (trigger,) = load_triggers(file, broker)
+        (only,) = trigger.filters
+        assert only == Filter(exact=only.exact), file
+        assert only.exact.keys() in ({"type"}, {"type", "source"}), file
+        assert set(only.exact.values()) <= ours, file
+        if only.exact["type"] == types.PING:
+            assert only.exact["source"] in {source.event.source for source in load_ping_sources(BASE)}
+
+
+def test_the_sweep_ticks_every_quarter_of_an_hour_for_the_broker() -> None:
+    (sweep,) = load_ping_sources(BASE)
+    assert (sweep.event.type, sweep.event.source) == (types.PING, types.SOURCE_SWEEP)
+    assert (sweep.event.data, sweep.event.extensions) == (b"", {})
+    assert str(sweep.schedule) == "*/15 * * * * (UTC)"
+    assert sweep.sink.ref is not None
+    assert (sweep.sink.ref.kind, sweep.sink.ref.name) == ("Broker", "default")
+
+
 def test_every_type_has_an_event_type_and_none_has_one_that_is_unknown() -> None:
     declared = {
         attribute["value"]: item["spec"]
@@ -107,6 +139,17 @@ def test_every_type_has_an_event_type_and_none_has_one_that_is_unknown() -> None
         required = {item["name"] for item in spec["attributes"] if item["required"]}
         assert {"type", "source", "specversion", "id", types.TENANT_ID} <= required
         assert spec["reference"]["name"] == "default"
+
+
+def test_a_correction_may_name_the_event_that_it_replaces() -> None:
+    (attributes,) = (
+        item["spec"]["attributes"] for item in of(BASE, "EventType") if _is_of(item, types.USAGE_RECORDED)
+    )
+    assert {"name": CORRECTS, "required": False} in attributes
+
+
+def _is_of(event_type: dict[str, Any], name: str) -> bool:
+    return {"name": "type", "required": True, "value": name} in event_type["spec"]["attributes"]
 
 
 def test_functions_that_ask_for_it_publish_to_the_broker() -> None:

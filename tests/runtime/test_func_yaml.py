@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.func_yaml import FunctionSpec, read_functions
+from runtime.func_yaml import FunctionSpec, Scale, read_functions
 from runtime.settings import CHECKOUT
 from shared.domain.errors import Rejected
 
@@ -53,8 +53,16 @@ def test_a_func_yaml_is_read_as_it_is_deployed(tmp_path: Path) -> None:
             },
             labels={"faasbilling.dev/publishes": "true"},
             readiness="/ready",
+            scale=Scale(min=0, max=20, concurrency=16),
         ),
     )
+
+
+def test_what_a_func_yaml_does_not_limit_has_no_limit(tmp_path: Path) -> None:
+    unlimited = GOOD.replace("max: 20", "max: 0").replace(", concurrency: 16", "")
+    function(tmp_path, "aggregator", unlimited)
+    function(tmp_path, "pricing", GOOD[: GOOD.index("deploy:")].replace("aggregator", "pricing"))
+    assert [spec.scale for spec in read_functions(tmp_path / "functions")] == [Scale()] * 2
 
 
 def test_the_functions_of_this_checkout_are_without_fault() -> None:
@@ -70,6 +78,11 @@ def test_the_functions_of_this_checkout_are_without_fault() -> None:
         ("max: 20", "max: '20'", "deploy.options.scale.max: must be a number"),
         ("max: 20", "max: true", "deploy.options.scale.max: must be a number"),
         ('value: "8"', "value: 8", "run.envs[1].value: must be text (put it in quotes)"),
+        ("min: 0", "min: -1", "deploy.options.scale.min: must not be negative, and is -1"),
+        ("max: 20", "max: -20", "deploy.options.scale.max: must not be negative, and is -20"),
+        ("min: 0, max: 20", "min: 3, max: 2", "deploy.options.scale.max: is 2, and min is 3"),
+        ("concurrency: 16", "concurrency: -1", "limits.concurrency: must be from 0 to 1000, and is -1"),
+        ("concurrency: 16", "concurrency: 1001", "limits.concurrency: must be from 0 to 1000, and is 1001"),
         ('"2026-01-01T00:00:00Z"', "2026-01-01T00:00:00Z", "created: must be text (put it in quotes)"),
         ("specVersion: 0.36.0", "", "specVersion: is missing"),
         ("name: billing-aggregator", "name: Billing_Aggregator", "name: must be lower-case letters"),

@@ -86,6 +86,17 @@ def test_grandchildren_go_with_the_child(tmp_path: Path) -> None:
     assert eventually(lambda: not alive(grandchild))
 
 
+def test_who_has_other_things_to_do_asks_first_and_kills_later(tmp_path: Path) -> None:
+    process = Process.start(command(tmp_path, PARENT_OF_ONE))
+    process.wait_until(wrote(tmp_path), limit_s=20)
+    grandchild = int((tmp_path / "child.log").read_text())
+    process.ask_to_stop()
+    assert eventually(lambda: process.exit_code == -signal.SIGTERM)
+    assert alive(grandchild)
+    process.kill()
+    assert eventually(lambda: not alive(grandchild))
+
+
 def test_stopping_twice_is_harmless(tmp_path: Path) -> None:
     process = Process.start(command(tmp_path, SLEEPER))
     process.stop()

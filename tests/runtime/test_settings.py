@@ -23,10 +23,16 @@ def test_nothing_needs_to_be_set() -> None:
 
 def test_what_is_set_is_taken(tmp_path: Path) -> None:
     settings = RuntimeSettings.read(
-        {"STATE_DIR": str(tmp_path / "new"), "TRIGGERS_DIR": str(tmp_path), "API_PORT": "9080", "ONCE": "1"}
+        {
+            "STATE_DIR": str(tmp_path / "new"),
+            "TRIGGERS_DIR": str(tmp_path),
+            "API_PORT": "9080",
+            "IDLE_SECONDS": "2",
+            "ONCE": "1",
+        }
     )
     assert (settings.state_dir, settings.triggers_dir) == (tmp_path / "new", tmp_path)
-    assert (settings.api_port, settings.once) == (9080, True)
+    assert (settings.api_port, settings.idle_seconds, settings.once) == (9080, 2, True)
 
 
 BAD = {

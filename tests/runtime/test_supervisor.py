@@ -37,6 +37,23 @@ def test_a_child_that_keeps_dying_is_started_again_each_time_later(tmp_path: Pat
     assert starts(tmp_path, "crash") == 3
 
 
+def test_a_child_that_ran_for_more_than_five_seconds_is_started_again_at_once(tmp_path: Path) -> None:
+    said: list[str] = []
+    now = 0.0
+    supervisor = Supervisor(said.append, lambda: False, clock=lambda: now)
+    supervisor.start(child(tmp_path, "crash", "print('up')"), NEVER_STOPPED, limit_s=1)
+    for lived_s in (4.9, 5.1, 4.9):
+        now += lived_s
+        lines = len(said)
+        while len(said) == lines:
+            supervisor.tick()
+            time.sleep(0.01)
+        now += 60
+        supervisor.tick()
+    supervisor.stop()
+    assert [line.partition(" again in ")[2].partition(" s ")[0] for line in said] == ["0.5", "0.5", "1"]
+
+
 def test_children_are_stopped_in_reverse_order(tmp_path: Path) -> None:
     noting = (
         "import signal, sys, time\n"

@@ -20,6 +20,13 @@ from shared.domain.plan import Subscription
 from shared.service.ports import NewId
 
 _ATTEMPTS_MAX = 20
+# Of one row a tenant in each table: how many windows there are does not matter.
+_BEHIND = """
+    SELECT u.tenant_id FROM tenant_usage u LEFT JOIN accrual_cursor c USING (tenant_id)
+    WHERE u.sequence > coalesce(c.usage_sequence, 0)
+        AND EXISTS (SELECT FROM subscription s WHERE s.tenant_id = u.tenant_id)
+    ORDER BY u.tenant_id
+"""
 
 
 class PostgresAccruals:
@@ -28,6 +35,10 @@ class PostgresAccruals:
     def __init__(self, database: Database, new_id: NewId) -> None:
         self._database = database
         self._new_id = new_id
+
+    def behind(self) -> Sequence[UUID]:
+        with self._database.statement() as connection:
+            return [tenant_id for (tenant_id,) in connection.execute(_BEHIND)]
 
     @contextmanager
     def locked(self, tenant_id: UUID) -> Iterator["PostgresAccrual"]:

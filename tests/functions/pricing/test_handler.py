@@ -19,6 +19,8 @@ class Pricing:
     def __init__(self) -> None:
         self.tenants: list[str] = []
         self.woken = 0
+        self.swept = 0
+        self.failure: Exception | None = None
         self.costs: Sequence[object] | Exception = ["a cost"]
 
     def accrue(self, tenant_ref: str) -> Sequence[object]:
@@ -30,12 +32,18 @@ class Pricing:
     def wake(self) -> None:
         self.woken += 1
 
+    def run(self) -> None:
+        self.swept += 1
+        if self.failure is not None:
+            raise self.failure
+
 
 @pytest.fixture
 def pricing(monkeypatch: pytest.MonkeyPatch) -> Pricing:
     fake = Pricing()
     monkeypatch.setattr(bootstrap, "pricing", lambda: fake)
     monkeypatch.setattr(bootstrap, "sending", lambda: fake)
+    monkeypatch.setattr(bootstrap, "pricing_sweep", lambda: fake)
     return fake
 
 
@@ -108,6 +116,33 @@ def test_an_unknown_tenant_is_refused_for_good(pricing: Pricing, send: Send) -> 
 def test_a_database_that_is_away_is_tried_again_later(pricing: Pricing, send: Send) -> None:
     pricing.costs = Unavailable("PostgreSQL")
     assert send().status_code == 503
+
+
+TICK = {"type": types.PING, "source": types.SOURCE_SWEEP, types.TENANT_ID: None}
+
+
+def test_the_tick_of_the_sweep_names_no_tenant_and_sweeps(pricing: Pricing, send: Send) -> None:
+    response = send(**TICK)
+    assert (response.status_code, response.data) == (204, b"")
+    assert (pricing.swept, pricing.tenants) == (1, [])
+
+
+def test_the_tick_of_another_source_is_refused_for_good(pricing: Pricing, send: Send) -> None:
+    response = send(**TICK | {"source": "/apis/v1/namespaces/billing/pingsources/other"})
+    assert response.status_code == 422
+    assert response.get_json()["errors"][0]["field"] == "source"
+    assert pricing.swept == 0
+
+
+@pytest.mark.parametrize(
+    ("failure", "status"),
+    [(Unavailable("PostgreSQL"), 503), (RuntimeError("the sweep could not accrue"), 500)],
+)
+def test_a_sweep_that_failed_is_repeated_by_the_broker(
+    pricing: Pricing, send: Send, failure: Exception, status: int
+) -> None:
+    pricing.failure = failure
+    assert send(**TICK).status_code == status
 
 
 def test_the_function_is_deployed_under_its_own_name_and_publishes() -> None:

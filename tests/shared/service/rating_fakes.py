@@ -138,6 +138,10 @@ class FakeAccruals(FakeUsage):
         self.sequence += 1
         self.changes[at.astimezone(UTC).date()] = self.sequence
 
+    def behind(self) -> Sequence[UUID]:
+        is_behind = self.sequence > self.cursor and self.plans.book.history()
+        return [UUID(int=1)] if is_behind else []
+
     @contextmanager
     def locked(self, tenant_id: UUID) -> Iterator["FakeAccruals"]:
         yield self

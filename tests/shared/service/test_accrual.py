@@ -1,4 +1,5 @@
 import logging
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from uuid import UUID
@@ -6,10 +7,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from shared.domain.errors import NotFound
+from shared.domain.errors import NotFound, Unavailable
 from shared.domain.facts import WindowFacts
 from shared.domain.plan import Plan, Subscription
 from shared.domain.rating.per_unit import PerUnit
+from shared.domain.tenant import Tenant
 from shared.domain.usage import UsageRecord
 from shared.service.accrual import AccrueCost, changed_months
 from shared.service.catalogue import catalogue
@@ -28,9 +30,10 @@ class System:
 
     def __init__(self, zone: str = "UTC", *history: Subscription) -> None:
         self.store = FakeAccruals(FakePlans(history=history))
-        self.accrue = AccrueCost(
+        self.service = AccrueCost(
             tenants=FakeTenants(tenant_in(zone)), accruals=self.store, clock=lambda: NOW
-        ).accrue
+        )
+        self.accrue = self.service.accrue
 
     def use(self, at: str, invocations: int) -> None:
         facts = WindowFacts()
@@ -155,3 +158,78 @@ def test_each_month_accrues_by_the_plan_held_when_it_began() -> None:
 def test_an_unknown_tenant_is_not_found() -> None:
     with pytest.raises(NotFound):
         System().accrue("nobody")
+
+
+class Directory(FakeTenants):
+    """Many tenants; to look some up fails."""
+
+    def __init__(self, failing: dict[int, Exception]) -> None:
+        super().__init__(*(tenant_in(slug=f"t{n}", number=n) for n in (1, 2, 3)))
+        self.failing = {str(UUID(int=n)): error for n, error in failing.items()}
+        self.asked: list[str] = []
+
+    def find(self, ref: str) -> Tenant | None:
+        self.asked.append(ref[-1])
+        if ref in self.failing:
+            raise self.failing[ref]
+        return super().find(ref)
+
+
+class Behind(FakeAccruals):
+    """Three tenants whose usage is ahead."""
+
+    def behind(self) -> Sequence[UUID]:
+        return [UUID(int=n) for n in (1, 2, 3)]
+
+
+def sweeping(directory: Directory) -> AccrueCost:
+    return AccrueCost(tenants=directory, accruals=Behind(FakePlans()), clock=lambda: NOW)
+
+
+def test_a_sweep_makes_a_lost_notice_good() -> None:
+    system = System("UTC", BEGINNING)
+    system.use("2025-10-15", 12_000_000)
+    assert system.service.accrue_behind() == 1
+    assert system.announced() == [("2025-10-01T00:00", "190.08", 1)]
+    assert system.service.accrue_behind() == 0
+    assert len(system.announced()) == 1
+
+
+def test_a_sweep_passes_over_usage_without_a_plan_until_there_is_one() -> None:
+    system = System("UTC")
+    system.use("2025-10-15", 2_000_000)
+    assert system.service.accrue_behind() == 0
+    system.store.plans.book.add(BEGINNING)
+    assert system.service.accrue_behind() == 1
+    assert system.accrued() == {"2025-10-01T00:00": "17.28"}
+
+
+def test_a_sweep_ends_though_a_tenant_stays_behind() -> None:
+    system = System("UTC", Subscription(utc("2025-10-01"), FAAS_BILLING))
+    system.use("2025-09-15", 2_000_000)
+    assert [system.service.accrue_behind() for _ in range(3)] == [1, 1, 1]
+    assert system.accrued() == {}
+
+
+@pytest.mark.parametrize("failure", [ValueError("a bug"), NotFound.because("tenantid", "gone")])
+def test_a_tenant_that_fails_is_logged_and_holds_up_no_other(
+    failure: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    directory = Directory({2: failure})
+    assert sweeping(directory).accrue_behind() == 3
+    assert directory.asked == ["1", "2", "3"]
+    assert f"the cost of tenant {UUID(int=2)} cannot be accrued" in caplog.text
+
+
+def test_what_is_away_ends_the_sweep() -> None:
+    directory = Directory({2: Unavailable("PostgreSQL")})
+    with pytest.raises(Unavailable, match="PostgreSQL"):
+        sweeping(directory).accrue_behind()
+    assert directory.asked == ["1", "2"]
+
+
+def test_a_sweep_that_takes_long_asks_to_be_repeated_but_never_without_progress() -> None:
+    directory = Directory({})
+    with pytest.raises(Unavailable, match="2 of 3 tenants are still behind after 0 s"):
+        sweeping(directory).accrue_behind(limit_s=0)
+    assert directory.asked == ["1"]

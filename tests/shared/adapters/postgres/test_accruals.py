@@ -34,9 +34,8 @@ class Product:
         with plans.changing(self.tenant.id) as book:
             book.add(Subscription(None, catalogue()["faas-billing-rub"]))
         self.store = PostgresAccruals(database, new_id)
-        self.accrue = AccrueCost(
-            tenants=PostgresTenants(database), accruals=self.store, clock=lambda: NOW
-        ).accrue
+        self.service = AccrueCost(tenants=PostgresTenants(database), accruals=self.store, clock=lambda: NOW)
+        self.accrue = self.service.accrue
 
     def use(self, at: str, invocations: int) -> None:
         fold(self.database, self.tenant.id, record(at, invocations))
@@ -149,6 +148,48 @@ def test_an_accrual_that_waited_sees_what_came_meanwhile(product: Product) -> No
         assert second.result(30) == 1
     assert product.accrued() == [(OCTOBER, Decimal("51.84"), 3)]
     assert product.cursor() == [(3,)]
+
+
+def test_behind_are_the_tenants_whose_usage_is_ahead_and_has_a_plan(product: Product) -> None:
+    unrated, quiet = (add_tenant(product.database, slug) for slug in ("unrated", "quiet"))
+    assert product.store.behind() == []
+    product.use("2025-10-15T12:00", 2_000_000)
+    fold(product.database, unrated.id, record("2025-10-15T12:00"))
+    assert product.store.behind() == [product.tenant.id]
+    product.accrue("demo")
+    assert product.store.behind() == []
+    product.use("2025-10-15T12:00", 1_000_000)
+    assert product.store.behind() == [product.tenant.id]
+    with PostgresPlans(product.database).changing(unrated.id) as book:
+        book.add(Subscription(None, catalogue()["faas-billing-rub"]))
+    assert set(product.store.behind()) == {product.tenant.id, unrated.id}
+    assert quiet.id not in product.store.behind()
+
+
+def test_who_is_behind_is_asked_without_a_look_at_any_window(product: Product) -> None:
+    with ThreadPoolExecutor(1) as threads, product.database.transaction() as connection:
+        connection.execute("LOCK TABLE usage_aggregate, usage_change, accrued_cost IN ACCESS EXCLUSIVE MODE")
+        assert threads.submit(product.store.behind).result(10) == []
+
+
+def test_a_sweep_accrues_in_a_transaction_for_each_tenant(product: Product) -> None:
+    other = add_tenant(product.database, "other")
+    with PostgresPlans(product.database).changing(other.id) as book:
+        book.add(Subscription(None, catalogue()["faas-billing-rub"]))
+    for tenant in (product.tenant, other):
+        fold(product.database, tenant.id, record("2025-10-15T12:00", 2_000_000))
+    with product.database.statement() as connection:
+        # Of the tenant that comes first, no cost can be stored.
+        connection.execute(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+            f" IF NEW.tenant_id = '{product.tenant.id}' THEN RAISE 'refused'; END IF; RETURN NEW; END $$;"
+            " CREATE TRIGGER refuse BEFORE INSERT ON accrued_cost"
+            " FOR EACH ROW EXECUTE FUNCTION refuse()".encode()
+        )
+    assert product.tenant.id < other.id
+    assert product.service.accrue_behind() == 2
+    assert product.rows("SELECT tenant_id FROM accrued_cost") == [(other.id,)]
+    assert product.store.behind() == [product.tenant.id]
 
 
 def _wait_for_a_lock(product: Product) -> None:

@@ -1,0 +1,121 @@
+import logging
+from collections.abc import Callable
+
+import pytest
+
+from shared.domain.errors import Rejected, Unavailable
+from shared.service.drain import drain_all
+from shared.service.sweep import Step, Sweep, fold_all
+from shared.service.triage import Refusal, Replayed
+
+
+class Steps:
+    """Steps that note their turn and then fail as told."""
+
+    def __init__(self, **failures: Exception | None) -> None:
+        self.done: list[str] = []
+        self.sweep = Sweep(*(Step(name, self._step(name, failure)) for name, failure in failures.items()))
+
+    def _step(self, name: str, failure: Exception | None) -> Callable[[], None]:
+        def run() -> None:
+            self.done.append(name)
+            if failure is not None:
+                raise failure
+
+        return run
+
+
+def test_a_sweep_does_each_of_its_steps_in_order() -> None:
+    steps = Steps(fold=None, send=None)
+    steps.sweep.run()
+    steps.sweep.run()
+    assert steps.done == ["fold", "send", "fold", "send"]
+
+
+def test_a_step_that_is_away_holds_up_no_other_and_has_the_sweep_repeated() -> None:
+    steps = Steps(fold=Unavailable("no database"), send=None, drain=Unavailable("no Redis"))
+    with pytest.raises(Unavailable, match=r"^fold: no database; drain: no Redis$"):
+        steps.sweep.run()
+    assert steps.done == ["fold", "send", "drain"]
+
+
+@pytest.mark.parametrize("bug", [ValueError("a bug"), Rejected.because("type", "no fault of the tick")])
+def test_a_bug_in_a_step_holds_up_no_other_and_is_no_fault_of_the_tick(
+    bug: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    steps = Steps(fold=bug, send=Unavailable("no sink"), drain=None)
+    with pytest.raises(RuntimeError, match="the sweep could not fold") as raised:
+        steps.sweep.run()
+    assert raised.value.__cause__ is bug
+    assert steps.done == ["fold", "send", "drain"]
+    assert "could not fold" in caplog.text
+
+
+class Folds:
+    """Each fold says in how many seconds there may be more to do; the last one goes on saying so."""
+
+    def __init__(self, *pauses_s: float | None) -> None:
+        self.pauses_s = list(pauses_s)
+        self.calls = 0
+
+    def fold(self) -> float | None:
+        self.calls += 1
+        return self.pauses_s.pop(0) if len(self.pauses_s) > 1 else self.pauses_s[0]
+
+
+def test_folding_goes_on_until_others_have_left_nothing() -> None:
+    folds = Folds(0.001, 0.001, None)
+    assert fold_all(folds.fold)
+    assert folds.calls == 3
+
+
+def test_folding_ends_though_usage_comes_all_the_time() -> None:
+    folds = Folds(0.01)
+    assert not fold_all(folds.fold, limit_s=0.05)
+    assert 1 < folds.calls <= 6
+
+
+class Letters:
+    """Drained as told, one answer after the other; then there is nothing left."""
+
+    def __init__(self, *answers: Replayed) -> None:
+        self.answers = list(answers)
+        self.calls = 0
+
+    def drain(self) -> Replayed:
+        self.calls += 1
+        return self.answers.pop(0) if self.answers else Replayed(0)
+
+
+def test_letters_are_drained_as_long_as_there_are_more() -> None:
+    letters = Letters(Replayed(1_000, next="9-0"), Replayed(1_000, next="19-0"), Replayed(7))
+    assert drain_all(letters.drain) == 2_007
+    assert letters.calls == 3
+
+
+def test_draining_ends_where_it_sends_none_though_there_are_more(caplog: pytest.LogCaptureFixture) -> None:
+    refused = (Refusal("1-0", "the sink answered 400"), Refusal("2-0", "the sink answered 400"))
+    letters = Letters(Replayed(0, refused, next="2-0"), Replayed(5))
+    assert drain_all(letters.drain) == 0
+    assert letters.calls == 1
+    assert "2 dead letters were not sent again; 1-0: the sink answered 400" in caplog.text
+
+
+def test_a_sink_that_takes_no_more_has_draining_repeated() -> None:
+    letters = Letters(Replayed(3, next="3-0", stopped="the sink answered 503"), Replayed(5))
+    with pytest.raises(Unavailable, match="3 dead letters were sent again, then: the sink answered 503"):
+        drain_all(letters.drain)
+    assert letters.calls == 1
+
+
+def test_draining_that_takes_long_goes_on_when_repeated() -> None:
+    letters = Letters(Replayed(1, next="1-0"), Replayed(1, next="2-0"))
+    with pytest.raises(Unavailable, match="1 dead letters were sent again in 0 s, and more wait"):
+        drain_all(letters.drain, limit_s=0)
+    assert letters.calls == 1
+
+
+def test_letters_left_to_people_are_told_of_at_each_sweep(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        drain_all(Letters(Replayed(2, exhausted=4)).drain)
+    assert "4 dead letters were drained in vain too often: they wait for people" in caplog.text
