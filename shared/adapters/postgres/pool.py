@@ -13,20 +13,26 @@ from shared.domain.errors import Unavailable
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
-_ACQUIRE_TIMEOUT_S = 10.0
+_ACQUIRE_TIMEOUT_S = 5.0
+_RECONNECT_S = 1.0
+_AWAY_TIMEOUT_S = 0.1
+"""What a caller waits while the server is known to be away: else events that queue are refused one by one,
+each after the whole wait, and the Broker's own patience ends before ours."""
 
 
 class Database:
     """A PostgreSQL database by its libpq URL.
 
     Every failure that may pass (no connection, a lost one, a serialization failure, a deadlock) is
-    raised as Unavailable.
+    raised as Unavailable, at once while the server is known to be away; the next call after it is back
+    finds it.
     """
 
     def __init__(self, url: str, *, pool_size_max: int = 10) -> None:
         self._url = url
         self._pool_size_max = pool_size_max
         self._pool: ConnectionPool[Connection] | None = None
+        self._is_away = False
         self._lock = Lock()
 
     @contextmanager
@@ -61,9 +67,11 @@ class Database:
 
     @contextmanager
     def _connection(self) -> Iterator[Connection]:
+        timeout_s = _AWAY_TIMEOUT_S if self._is_away else _ACQUIRE_TIMEOUT_S
         try:
-            with self._opened().connection(timeout=_ACQUIRE_TIMEOUT_S) as connection:
+            with self._opened().connection(timeout=timeout_s) as connection:
                 yield connection
+                self._is_away = False
         except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
             raise Unavailable(f"PostgreSQL: {error}") from error
 
@@ -81,6 +89,11 @@ class Database:
                         "application_name": "faas-billing",
                         "options": "-c timezone=UTC",
                     },
+                    reconnect_timeout=_RECONNECT_S,
+                    reconnect_failed=self._note_away,
                     open=True,
                 )
             return self._pool
+
+    def _note_away(self, _pool: ConnectionPool[Connection]) -> None:
+        self._is_away = True
