@@ -16,7 +16,7 @@ export UV_SYSTEM_CERTS := 1
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "Settings of run, by environment or behind it (make run ONCE=1): ONCE STATE_DIR API_PORT BROKER_PORT"
-	@echo "  DATABASE_URL REDIS_URL ADMIN_API_KEY TRIGGERS_DIR; of test: ARGS (make test ARGS='-k fold')"
+	@echo "  IDLE_SECONDS DATABASE_URL REDIS_URL ADMIN_API_KEY TRIGGERS_DIR; of test: ARGS (make test ARGS='-k fold')"
 
 .PHONY: run
 run: $(STAMP) ## Start everything, replay the trace, print the bills, stay until Ctrl-C (ONCE=1: exit then)
@@ -29,6 +29,14 @@ test: $(STAMP) ## Run every test
 .PHONY: conformance
 conformance: $(STAMP) ## Ask a Broker the 40 numbered behaviours (CONFORMANCE_BROKER_URL: another than the embedded)
 	@exec $(BIN)/python -m pytest tests/conformance $(ARGS)
+
+.PHONY: chaos
+chaos: $(STAMP) ## Kill everything 220 times while 200,000 records flow, and compare with the truth (ARGS='--help')
+	@exec $(BIN)/python -m tests.chaos $(ARGS)
+
+.PHONY: soak
+soak: $(STAMP) ## 32 minutes without traffic, then the e2e and chaos tests 20 times with both cores busy
+	@exec $(BIN)/python -m tests.soak $(ARGS)
 
 .PHONY: lint
 lint: $(STAMP) ## Check format, style, types and import contracts
