@@ -18,7 +18,6 @@ from tests.soak.idle import least_at_zero_s, watch
 
 WINDOW_S = 15 * 60
 AT_ZERO_S = 10 * 60
-BUSY = 2
 TESTS = ("tests/e2e", "tests/chaos")
 
 Say = Callable[[str], None]
@@ -34,8 +33,8 @@ def idle(say: Say, minutes: float) -> bool:
     return all(zero_s >= AT_ZERO_S for zero_s in least.values())
 
 
-def repeat(say: Say, times: int) -> bool:
-    with _busy_cores():
+def repeat(say: Say, times: int, busy: int) -> bool:
+    with _busy_cores(busy):
         for n in range(1, times + 1):
             tests = subprocess.run(
                 [sys.executable, "-m", "pytest", "-q", *TESTS],
@@ -53,8 +52,8 @@ def repeat(say: Say, times: int) -> bool:
 
 
 @contextmanager
-def _busy_cores() -> Iterator[None]:
-    spinning = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(BUSY)]
+def _busy_cores(count: int) -> Iterator[None]:
+    spinning = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
     try:
         yield
     finally:
@@ -68,6 +67,7 @@ def main() -> int:
     parser.add_argument("what", nargs="*", default=["idle", "repeat"], help="idle, repeat, or both")
     parser.add_argument("--minutes", type=float, default=32)
     parser.add_argument("--times", type=int, default=20)
+    parser.add_argument("--busy", type=int, default=2, help="processes that keep a core busy meanwhile")
     given = parser.parse_args()
     began = time.monotonic()
 
@@ -78,7 +78,7 @@ def main() -> int:
     if "idle" in given.what:
         passed &= idle(say, given.minutes)
     if "repeat" in given.what:
-        passed &= repeat(say, given.times)
+        passed &= repeat(say, given.times, given.busy)
     say("all holds" if passed else "WRONG")
     return 0 if passed else 1
 
