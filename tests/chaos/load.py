@@ -80,6 +80,6 @@ def _record(drawn: random.Random) -> Mapping[str, Any]:
         "duration_ns": invocations * drawn.randrange(10**5, 10**9) + drawn.randrange(10**5),
         "memory_mb": drawn.choice((128, 256, 1024)),
         "egress_bytes": drawn.randrange(10**9),
-        "errors": drawn.randrange(3),
+        "errors": min(drawn.randrange(3), invocations),
         "cold_start": drawn.random() < 0.1,
     }
