@@ -69,8 +69,9 @@ def prepare(
     data = home / "data"
     if not data.exists():
         _initialise(programs, data, identity)
-    # PostgreSQL would refuse to start where the lock of a dead server names a living process of others.
-    (data / "postmaster.pid").unlink(missing_ok=True)
+    # PostgreSQL would refuse to start where the lock of a dead server names a process of others, or a zombie.
+    for lock in (data / "postmaster.pid", *sockets.glob(".s.PGSQL.*")):
+        lock.unlink(missing_ok=True)
     command = Command(
         name="PostgreSQL",
         argv=(str(programs / "postgres"), "-D", str(data), *_options(sockets, durability)),
@@ -79,6 +80,9 @@ def prepare(
         cwd=home,
         stop_signal=signal.SIGINT,  # fast: ends sessions, then writes a checkpoint
         grace_s=30.0,
+        # At once, for nobody would be left to notice that it hangs: asked for a fast end while it restarts
+        # after a crash, PostgreSQL 17 may wait for ever.
+        orphan_signal=signal.SIGQUIT,
         confine=identity.confine,
         held=held,
     )

@@ -24,7 +24,8 @@ class ProcessFailed(Exception):
 @dataclass(frozen=True, slots=True)
 class Command:
     """What to run. Without a `log` it writes where we write; `confine` runs in the child before exec;
-    `held` are descriptors that it keeps open."""
+    `held` are descriptors that it keeps open. On Linux it gets `orphan_signal`, or else `stop_signal`, when
+    the thread that started it is gone."""
 
     name: str
     argv: tuple[str, ...]
@@ -35,6 +36,7 @@ class Command:
     grace_s: float = 10.0
     confine: Callable[[], None] | None = None
     held: tuple[int, ...] = ()
+    orphan_signal: signal.Signals | None = None
 
 
 @dataclass(slots=True)
@@ -117,7 +119,7 @@ def _spawn(command: Command) -> subprocess.Popen[bytes]:
             command.confine()
         # After `confine`: a change of user clears the setting.
         if prctl is not None:
-            prctl(PR_SET_PDEATHSIG, int(command.stop_signal))
+            prctl(PR_SET_PDEATHSIG, int(command.orphan_signal or command.stop_signal))
         if os.getppid() != parent:
             os._exit(1)
 

@@ -84,9 +84,9 @@ def test_a_lock_file_that_names_a_stranger_does_not_keep_it_from_starting(tmp_pa
     server = prepare(tmp_path, FORGETFUL)
     with running(server):
         write(server, 1)
-    (tmp_path / "postgres" / "data" / "postmaster.pid").write_text(
-        f"{os.getpid()}\n/nowhere\n0\n5432\n\n\n\n"
-    )
+    stranger = f"{os.getpid()}\n/nowhere\n0\n5432\n\n\n\n"
+    (tmp_path / "postgres" / "data" / "postmaster.pid").write_text(stranger)
+    (server.sockets / ".s.PGSQL.5432.lock").write_text(stranger)
     server = prepare(tmp_path, FORGETFUL)
     with running(server):
         assert rows(server) == [(1,)]

@@ -26,13 +26,19 @@ PARENT_OF_ONE = (
     "print(child.pid, flush=True); time.sleep(600)",
 )
 SUPERVISOR = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from runtime.processes import Command, Process
 folder = Path(sys.argv[1])
-for name in ("one", "two"):
-    argv = (sys.executable, "-c", "import time; time.sleep(600)")
-    print(Process.start(Command(name, argv, folder / f"{name}.log", {}, folder)).pid, flush=True)
+sleeps = "import time; time.sleep(600)"
+for name, program, orphan_signal in (
+    ("one", sleeps, None),
+    # Deaf to SIGTERM, so that only its own signal ends it.
+    ("two", "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + sleeps, signal.SIGQUIT),
+):
+    argv = (sys.executable, "-c", program)
+    command = Command(name, argv, folder / f"{name}.log", {}, folder, orphan_signal=orphan_signal)
+    print(Process.start(command).pid, flush=True)
 time.sleep(600)
 """
 
