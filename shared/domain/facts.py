@@ -1,15 +1,16 @@
 """What a window holds: whole-number facts that add up, so that any price list can be rated from them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from fractions import Fraction
+from operator import mul
 
 from shared.domain import sketch
 from shared.domain.sketch import Sketch
 from shared.domain.usage import UsageRecord
 
 MEMORY_STEP_MB = 128
-_MIB = 2**20
+_MEMORY_STEP = MEMORY_STEP_MB * 2**20
 _MS = 10**6
 _HUNDRED_MS = 10**8
 
@@ -44,6 +45,40 @@ class WindowFacts:
     durations: Sketch = field(default_factory=dict)
 
     @classmethod
+    def of_records(cls, records: Sequence[UsageRecord]) -> "WindowFacts":
+        """What `add_record` makes of them one by one; column by column where each is one invocation."""
+        _, _, _, _, counts, durations_ns, lists, memories, cold, errors, cpu_ns, egress, _, _ = zip(
+            *records, strict=True
+        )
+        if set(counts) != {1} or any(durations is not None for durations in lists):
+            facts = cls()
+            for record in records:
+                facts.add_record(record)
+            return facts
+        ms = [-(-duration_ns // _MS) for duration_ns in durations_ns]
+        hundred_ms = [-(-duration_ns // _HUNDRED_MS) * 100 for duration_ns in durations_ns]
+        steps_mb = [-(-memory // _MEMORY_STEP) * MEMORY_STEP_MB for memory in memories]
+        return cls(
+            records=len(records),
+            invocations=len(records),
+            errors=sum(errors),
+            cold_starts=sum(cold),
+            duration_ns=sum(durations_ns),
+            cpu_ns=sum(cpu_ns),
+            egress_bytes=sum(egress),
+            max_memory_bytes=max(memories),
+            memory_bytes=sum(memories),
+            memory_byte_ns=sum(map(mul, durations_ns, memories)),
+            billed_1ms_ms=sum(ms),
+            billed_100ms_ms=sum(hundred_ms),
+            byte_ms_1ms=sum(map(mul, ms, memories)),
+            byte_ms_100ms=sum(map(mul, hundred_ms, memories)),
+            mb128_ms_1ms=sum(map(mul, ms, steps_mb)),
+            mb128_ms_100ms=sum(map(mul, hundred_ms, steps_mb)),
+            durations=sketch.buckets_of(durations_ns),
+        )
+
+    @classmethod
     def of(cls, numbers: Iterable[int], durations: Sketch) -> "WindowFacts":
         """From the values of NUMBERS, in that order, and the sketch."""
         facts = cls(durations=durations)
@@ -52,16 +87,31 @@ class WindowFacts:
         return facts
 
     def add(self, other: "WindowFacts") -> None:
-        for name in SUMS:
-            setattr(self, name, getattr(self, name) + getattr(other, name))
+        # Name by name: a loop over SUMS takes three times as long, and a fold does little else.
+        self.records += other.records
+        self.invocations += other.invocations
+        self.errors += other.errors
+        self.cold_starts += other.cold_starts
+        self.duration_ns += other.duration_ns
+        self.cpu_ns += other.cpu_ns
+        self.egress_bytes += other.egress_bytes
+        self.provisioned_ms += other.provisioned_ms
         self.max_memory_bytes = max(self.max_memory_bytes, other.max_memory_bytes)
+        self.memory_bytes += other.memory_bytes
+        self.memory_byte_ns += other.memory_byte_ns
+        self.billed_1ms_ms += other.billed_1ms_ms
+        self.billed_100ms_ms += other.billed_100ms_ms
+        self.byte_ms_1ms += other.byte_ms_1ms
+        self.byte_ms_100ms += other.byte_ms_100ms
+        self.mb128_ms_1ms += other.mb128_ms_1ms
+        self.mb128_ms_100ms += other.mb128_ms_100ms
         sketch.merge(self.durations, other.durations)
 
     def add_record(self, record: UsageRecord) -> None:
         """Count a record, all but its provisioned capacity, which may span several windows."""
         n, memory = record.invocations, record.memory_bytes
         billed_1ms, billed_100ms = _billed_ms(record)
-        memory_128 = -(-memory // (MEMORY_STEP_MB * _MIB)) * MEMORY_STEP_MB
+        memory_128 = -(-memory // _MEMORY_STEP) * MEMORY_STEP_MB
         self.records += 1
         self.invocations += n
         self.errors += record.errors
@@ -86,8 +136,8 @@ class WindowFacts:
             bucket = sketch.bucket_of(record.duration_ns // n)
             self.durations[bucket] = self.durations.get(bucket, 0) + n
 
-    def duration_quantile_ns(self, p: Fraction) -> Fraction:
-        return sketch.quantile(self.durations, p)
+    def duration_quantiles_ns(self, *ps: Fraction) -> list[Fraction]:
+        return sketch.quantiles(self.durations, ps)
 
 
 NUMBERS = tuple(f.name for f in fields(WindowFacts) if f.name != "durations")

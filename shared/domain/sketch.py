@@ -3,8 +3,11 @@
 Integer arithmetic only; a value read back is off by at most 0.8 %. Estimates are shown, never billed.
 """
 
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
+from itertools import accumulate
 from struct import Struct
 
 Sketch = dict[int, int]
@@ -22,26 +25,56 @@ def bucket_of(duration_ns: int) -> int:
     return (octave << _SUB_BUCKET_BITS) + scaled - _SUB_BUCKETS if duration_ns else 0
 
 
+def buckets_of(durations_ns: Iterable[int]) -> Sketch:
+    """Of many durations at once: half the time of `bucket_of` for each."""
+    return dict(
+        Counter(
+            [
+                ((octave := ns.bit_length()) << _SUB_BUCKET_BITS)
+                + (ns >> octave - 1 - _SUB_BUCKET_BITS)
+                - _SUB_BUCKETS
+                if ns >= _SUB_BUCKETS
+                else bucket_of(ns)
+                for ns in durations_ns
+            ]
+        )
+    )
+
+
 def value_of(bucket: int) -> Fraction:
     """The middle of the whole nanoseconds that fall into a bucket."""
+    return Fraction(_doubled(bucket), 2)
+
+
+def _doubled(bucket: int) -> int:
+    """Twice the value: a whole number, as the buckets below 64 ns hold one number each."""
     if bucket == 0:
-        return Fraction(0)
+        return 0
     octave, sub = divmod(bucket, _SUB_BUCKETS)
     shift = octave - 1 - _SUB_BUCKET_BITS
     if shift < 0:
-        return Fraction(_SUB_BUCKETS + sub, 1 << -shift)
-    return Fraction(2 * ((_SUB_BUCKETS + sub) << shift) + (1 << shift) - 1, 2)
+        return 2 * ((_SUB_BUCKETS + sub) >> -shift)
+    return 2 * ((_SUB_BUCKETS + sub) << shift) + (1 << shift) - 1
 
 
 def quantile(sketch: Mapping[int, int], p: Fraction) -> Fraction:
     """The p-quantile in ns: at rank p(n−1), linear between neighbours; 0 for an empty sketch."""
-    count = sum(sketch.values())
-    if count == 0:
-        return Fraction(0)
-    rank = p * (count - 1)
-    below = int(rank)
-    low, high = _values_at(sketch, below, min(below + 1, count - 1))
-    return low + (high - low) * (rank - below)
+    return quantiles(sketch, (p,))[0]
+
+
+def quantiles(sketch: Mapping[int, int], ps: Iterable[Fraction]) -> list[Fraction]:
+    """Several of them, for the price of sorting once."""
+    buckets = sorted(sketch)
+    ends = list(accumulate(sketch[bucket] for bucket in buckets))
+    if not ends:
+        return [Fraction(0) for _ in ps]
+    last, found = ends[-1] - 1, []
+    for p in ps:
+        below, rest = divmod(p.numerator * last, p.denominator)
+        low = _doubled(buckets[bisect_right(ends, below)])
+        high = _doubled(buckets[bisect_right(ends, min(below + 1, last))])
+        found.append(Fraction(low * p.denominator + (high - low) * rest, 2 * p.denominator))
+    return found
 
 
 def merge(into: Sketch, other: Mapping[int, int]) -> None:
@@ -63,15 +96,3 @@ def decode(data: bytes) -> Sketch:
 
 def _layout(size: int) -> Struct:
     return Struct(f"<{size}H{size}Q")
-
-
-def _values_at(sketch: Mapping[int, int], low_rank: int, high_rank: int) -> tuple[Fraction, Fraction]:
-    seen, low = 0, None
-    for bucket in sorted(sketch):
-        seen += sketch[bucket]
-        if low is None and low_rank < seen:
-            low = value_of(bucket)
-        if high_rank < seen:
-            assert low is not None
-            return low, value_of(bucket)
-    raise AssertionError("a rank lies below the count")

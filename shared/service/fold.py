@@ -89,5 +89,4 @@ def fold_deltas(transaction: FoldTransaction, deltas: Sequence[tuple[UUID, Windo
     for tenant_id, windows in added.items():
         merge(stored.setdefault(tenant_id, {}), windows)
     transaction.save(stored)
-    for tenant_id, windows in sums.items():
-        transaction.record_change(tenant_id, windows.keys())
+    transaction.record_changes({tenant_id: windows.keys() for tenant_id, windows in sums.items()})

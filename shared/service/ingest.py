@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from shared.domain.aggregate import aggregate, series_name
+from shared.domain.aggregate import aggregate, group, names_of
 from shared.domain.errors import Conflict, Fault, Rejected, Unavailable
 from shared.domain.tenant import Tenant
 from shared.domain.usage import TEXT_MAX, DecodedUsage, Part, event_key
@@ -151,10 +151,10 @@ class IngestUsage:
 
     def accept(self, part: Part) -> Outcome:
         """Accept a part whose tenant is known."""
-        names = {series_name(record) for record in part.usage.records}
-        series = self._series.register(part.tenant_id, names, seen_at=part.received_at)
+        groups = group(part.usage.records)
+        series = self._series.register(part.tenant_id, names_of(groups), seen_at=part.received_at)
         with self._noting_conflict(part):
-            is_new = self._log.append(part, aggregate(part.usage.records, series))
+            is_new = self._log.append(part, aggregate(groups, series))
         count, repeated = len(part.usage.records), part.usage.duplicates
         if not is_new:
             return Outcome(duplicate=count + repeated)

@@ -1,6 +1,6 @@
 """What the services need of the world outside, as protocols; `shared/adapters` fulfils them."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import date, datetime
 from decimal import Decimal
@@ -93,8 +93,8 @@ class FoldTransaction(Protocol):
     def save(self, windows: Mapping[UUID, Windows]) -> None:
         """Put these windows in the place of what is stored under their keys."""
 
-    def record_change(self, tenant_id: UUID, changed: Iterable[WindowKey]) -> None:
-        """Advance the tenant's sequence and note the UTC days of the windows that changed."""
+    def record_changes(self, changed: Mapping[UUID, Collection[WindowKey]]) -> None:
+        """Advance each tenant's sequence and note the UTC days of the windows that changed, at least one."""
 
     def due_announcements(self, now: datetime, announced_before: datetime) -> Sequence[UsageAggregated]:
         """Changes not yet announced, of tenants last announced before; marked as announced at `now`."""

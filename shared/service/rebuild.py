@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from shared.domain.aggregate import WindowKey, Windows, aggregate, merge, roll_up, series_name
+from shared.domain.aggregate import WindowKey, Windows, aggregate, group, merge, names_of, roll_up
 from shared.domain.errors import Unavailable
 from shared.domain.windows import WindowSize, floor
 from shared.service.fold import Fold, fold_deltas
@@ -75,7 +75,7 @@ class Rebuild:
         transaction.delete(tenant_id, unfounded)
         transaction.save({tenant_id: {key: recomputed[key] for key in wrong}})
         if unfounded or wrong:
-            transaction.record_change(tenant_id, unfounded | wrong)
+            transaction.record_changes({tenant_id: unfounded | wrong})
         return Rebuilt(len(recomputed), tuple(sorted(kept, key=lambda key: (key.start, key.size.value))))
 
     def _recompute(self, transaction: RebuildTransaction, tenant_id: UUID, day: datetime) -> Windows:
@@ -84,8 +84,7 @@ class Rebuild:
             usage = self._decode(
                 payload.body.encode(), recorded_at=payload.recorded_at, received_at=payload.received_at
             )
-            series = self._series.register(
-                tenant_id, {series_name(record) for record in usage.records}, seen_at=payload.received_at
-            )
-            merge(windows, aggregate(usage.records, series))
+            groups = group(usage.records)
+            series = self._series.register(tenant_id, names_of(groups), seen_at=payload.received_at)
+            merge(windows, aggregate(groups, series))
         return roll_up({key: facts for key, facts in windows.items() if day <= key.start < day + _DAY})

@@ -134,7 +134,7 @@ def _install_usage(points: Points) -> None:
     _stop_in_statements(points)
     _after(IngestUsage, "accept", lambda: points.reach(AFTER_COMMIT))
     _before(PostgresFold, "save", lambda: points.reach(MID_FOLD))
-    _after(PostgresFold, "record_change", lambda: points.reach(END_OF_FOLD))
+    _after(PostgresFold, "record_changes", lambda: points.reach(END_OF_FOLD))
     _install_sending(points)
 
 

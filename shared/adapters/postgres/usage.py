@@ -22,7 +22,7 @@ _APPEND = b"""
                              touches_from, touches_until, body)
         SELECT %(tenant_id)s, %(event_key)s, seq, %(received_at)s, %(recorded_at)s, %(source)s, %(id)s,
                %(touches_from)s, %(touches_until)s, body
-        FROM inbox, unnest(%(bodies)s::text[]) WITH ORDINALITY b (body, seq)
+        FROM inbox, unnest(%(bodies)b::text[]) WITH ORDINALITY b (body, seq)
     ), deltas AS (
         INSERT INTO usage_delta (tenant_id, event_key, shard, delta, batch_source, batch_number, batch_at)
         SELECT %(tenant_id)s, %(event_key)s, %(shard)s, %(delta)s, %(batch_source)s, %(batch_number)s,

@@ -1,6 +1,6 @@
 """The windows in PostgreSQL: folded and rebuilt under the lock of a shard."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -11,7 +11,15 @@ from psycopg import IsolationLevel
 from shared.adapters.postgres import delta, outbox
 from shared.adapters.postgres.batches import Noted, TakenBatches
 from shared.adapters.postgres.pool import Connection, Database
-from shared.adapters.postgres.window_rows import key_columns, key_order, read_window, window_row
+from shared.adapters.postgres.window_rows import (
+    KEY_TYPES,
+    ROW_TYPES,
+    array,
+    key_columns,
+    key_order,
+    read_window,
+    row_columns,
+)
 from shared.domain.aggregate import WindowKey, Windows
 from shared.domain.events import Fact, UsageAggregated
 from shared.domain.facts import NUMBERS
@@ -32,11 +40,22 @@ _KEY = "tenant_id, window_size, window_start, service_id, revision_id"
 _SELECT = f"SELECT a.tenant_id, a.window_size, a.window_start, a.service_id, a.revision_id, {_FACTS}, sketch"
 _DERIVED = ("sketch", "p50_duration_ms", "p95_duration_ms")
 _UPSERT = f"""
-    INSERT INTO usage_aggregate ({_KEY}, id, window_end, {_FACTS}, {", ".join(_DERIVED)})
-    VALUES ({", ".join(["%s"] * (7 + len(NUMBERS) + len(_DERIVED)))})
+    INSERT INTO usage_aggregate ({_KEY}, window_end, id, {_FACTS}, {", ".join(_DERIVED)})
+    SELECT tenant_id, window_size, to_timestamp(start_s), service_id, revision_id,
+           to_timestamp(start_s) + CASE window_size
+               WHEN '5m' THEN '5 minutes'::interval WHEN '1h' THEN '1 hour' ELSE '24 hours' END,
+           id, {_FACTS}, decode(sketch_hex, 'hex'), p50_ns / 1e6, p95_ns / 1e6
+    FROM unnest({", ".join(f"%s::{type}" for type in ROW_TYPES)})
+        w (tenant_id, window_size, start_s, service_id, revision_id, id, {_FACTS},
+           sketch_hex, p50_ns, p95_ns)
     ON CONFLICT ({_KEY}) DO UPDATE
     SET {", ".join(f"{name} = excluded.{name}" for name in (*NUMBERS, *_DERIVED))}
 """.encode()
+_KEYS = (
+    "SELECT tenant_id, window_size, to_timestamp(start_s), service_id, revision_id"
+    f" FROM unnest({', '.join(f'%s::{type}' for type in KEY_TYPES)})"
+    " k (tenant_id, window_size, start_s, service_id, revision_id)"
+)
 
 
 def shard_of(tenant_id: UUID) -> int:
@@ -174,10 +193,7 @@ class PostgresFold:
     def load(self, keys: Mapping[UUID, Iterable[WindowKey]]) -> dict[UUID, Windows]:
         columns = key_columns((tenant_id, key) for tenant_id, of_tenant in keys.items() for key in of_tenant)
         rows = self._connection.execute(
-            f"{_SELECT} FROM usage_aggregate a"
-            f" JOIN unnest(%s::uuid[], %s::text[], %s::timestamptz[], %s::uuid[], %s::uuid[]) k ({_KEY})"
-            f" USING ({_KEY})".encode(),
-            columns,
+            f"{_SELECT} FROM usage_aggregate a JOIN ({_KEYS}) k ({_KEY}) USING ({_KEY})".encode(), columns
         )
         found: dict[UUID, Windows] = {}
         for row in rows:
@@ -187,34 +203,44 @@ class PostgresFold:
 
     def save(self, windows: Mapping[UUID, Windows]) -> None:
         rows = [
-            window_row(tenant_id, key, of_tenant[key])
+            (tenant_id, key, of_tenant[key])
             for tenant_id, of_tenant in sorted(windows.items())
             for key in sorted(of_tenant, key=key_order)
         ]
         if rows:
-            with self._connection.cursor() as cursor:
-                cursor.executemany(_UPSERT, rows)
+            self._connection.execute(_UPSERT, row_columns(rows))
 
-    def record_change(self, tenant_id: UUID, changed: Iterable[WindowKey]) -> None:
-        keys = list(changed)
+    def record_changes(self, changed: Mapping[UUID, Collection[WindowKey]]) -> None:
+        spans = [
+            (tenant_id, min(key.start for key in keys), max(key.end for key in keys))
+            for tenant_id, keys in sorted(changed.items())
+        ]
+        days = [
+            (tenant_id, day) for tenant_id, keys in changed.items() for day in {k.start.date() for k in keys}
+        ]
         self._connection.execute(
             "WITH tenant AS ("
             "  INSERT INTO tenant_usage AS t (tenant_id, shard, sequence, changed_from, changed_until)"
-            "  VALUES (%(tenant_id)s, %(shard)s, 1, %(from)s, %(until)s)"
+            "  SELECT tenant_id, %s, 1, changed_from, changed_until"
+            "  FROM unnest(%s::uuid[], %s::timestamptz[], %s::timestamptz[])"
+            "      c (tenant_id, changed_from, changed_until)"
             "  ON CONFLICT (tenant_id) DO UPDATE SET sequence = t.sequence + 1,"
             "    changed_from = least(t.changed_from, excluded.changed_from),"
             "    changed_until = greatest(t.changed_until, excluded.changed_until)"
-            "  RETURNING sequence)"
+            "  RETURNING tenant_id, sequence)"
             " INSERT INTO usage_change (tenant_id, day, sequence)"
-            " SELECT %(tenant_id)s, day, sequence FROM tenant, unnest(%(days)s::date[]) day ORDER BY day"
+            " SELECT tenant_id, day, sequence FROM tenant"
+            " JOIN unnest(%s::uuid[], %s::date[]) d (tenant_id, day) USING (tenant_id)"
+            " ORDER BY tenant_id, day"
             " ON CONFLICT (tenant_id, day) DO UPDATE SET sequence = excluded.sequence",
-            {
-                "tenant_id": tenant_id,
-                "shard": self._shard,
-                "from": min(key.start for key in keys),
-                "until": max(key.end for key in keys),
-                "days": list({key.start.date() for key in keys}),
-            },
+            (
+                self._shard,
+                array(tenant_id.hex for tenant_id, _, _ in spans),
+                array(f'"{start}"' for _, start, _ in spans),
+                array(f'"{end}"' for _, _, end in spans),
+                array(tenant_id.hex for tenant_id, _ in days),
+                array(str(day) for _, day in days),
+            ),
         )
 
     def due_announcements(self, now: datetime, announced_before: datetime) -> Sequence[UsageAggregated]:
@@ -251,8 +277,7 @@ class PostgresRebuild(PostgresFold):
 
     def delete(self, tenant_id: UUID, keys: Iterable[WindowKey]) -> None:
         self._connection.execute(
-            f"DELETE FROM usage_aggregate WHERE ({_KEY}) IN (SELECT * FROM"
-            " unnest(%s::uuid[], %s::text[], %s::timestamptz[], %s::uuid[], %s::uuid[]))".encode(),
+            f"DELETE FROM usage_aggregate WHERE ({_KEY}) IN ({_KEYS})".encode(),
             key_columns((tenant_id, key) for key in keys),
         )
 

@@ -4,7 +4,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.aggregate import Series, SeriesName, WindowKey, aggregate, merge, roll_up
+from shared.domain.aggregate import Series, SeriesName, WindowKey, aggregate, group, merge, roll_up
 from shared.domain.facts import WindowFacts
 from shared.domain.usage import UsageRecord, event_key
 from shared.domain.windows import WindowSize
@@ -33,7 +33,7 @@ def waiter(ended_at: datetime, **fields: int | datetime) -> UsageRecord:
 
 
 def test_the_end_of_an_invocation_decides_its_window() -> None:
-    windows = aggregate([waiter(NOON - timedelta(microseconds=1)), waiter(NOON)], SERIES)
+    windows = aggregate(group([waiter(NOON - timedelta(microseconds=1)), waiter(NOON)]), SERIES)
     assert set(windows) == {
         WindowKey(WindowSize.M5, NOON - timedelta(minutes=5), WAITER),
         WindowKey(WindowSize.M5, NOON, WAITER),
@@ -42,7 +42,7 @@ def test_the_end_of_an_invocation_decides_its_window() -> None:
 
 @given(st.lists(records))
 def test_every_size_holds_every_invocation_once(given_records: list[UsageRecord]) -> None:
-    windows = roll_up(aggregate(given_records, SERIES))
+    windows = roll_up(aggregate(group(given_records), SERIES))
     for size in WindowSize:
         of_size = [facts for key, facts in windows.items() if key.size is size]
         assert sum(facts.invocations for facts in of_size) == len(given_records)
@@ -53,9 +53,9 @@ def test_every_size_holds_every_invocation_once(given_records: list[UsageRecord]
 def test_order_and_batching_do_not_matter(given_records: list[UsageRecord], cut: int, rng: object) -> None:
     shuffled = list(given_records)
     rng.shuffle(shuffled)  # type: ignore[attr-defined]
-    folded = aggregate(shuffled[:cut], SERIES)
-    merge(folded, aggregate(shuffled[cut:], SERIES))
-    assert roll_up(folded) == roll_up(aggregate(given_records, SERIES))
+    folded = aggregate(group(shuffled[:cut]), SERIES)
+    merge(folded, aggregate(group(shuffled[cut:]), SERIES))
+    assert roll_up(folded) == roll_up(aggregate(group(given_records), SERIES))
 
 
 @given(st.integers(0, 10**13), st.integers(0, 3_600_000))
@@ -65,7 +65,7 @@ def test_capacity_is_split_at_window_bounds_and_sums_to_the_whole(
     started_at = NOON + timedelta(milliseconds=offset_ms)
     record = waiter(started_at, invocations=0, started_at=started_at, provisioned_ns=provisioned_ns)
 
-    windows = aggregate([record], SERIES)
+    windows = aggregate(group([record]), SERIES)
 
     assert sum(facts.provisioned_ms for facts in windows.values()) == (provisioned_ns + 500_000) // 10**6
     assert all(facts.provisioned_ms <= 300_000 for facts in windows.values())
@@ -75,7 +75,7 @@ def test_a_quarter_of_an_hour_of_capacity_fills_the_windows_it_spans() -> None:
     started_at = NOON + timedelta(minutes=2)
     record = waiter(NOON, invocations=0, started_at=started_at, provisioned_ns=15 * 60 * 10**9)
 
-    windows = aggregate([record], SERIES)
+    windows = aggregate(group([record]), SERIES)
 
     assert [windows[key].provisioned_ms for key in sorted(windows, key=lambda key: key.start)] == [
         180_000,
@@ -91,7 +91,7 @@ def test_event_keys_tell_apart_what_concatenation_would_not() -> None:
 
 
 def test_rolling_up_leaves_its_input_alone() -> None:
-    windows = aggregate([waiter(NOON)], SERIES)
+    windows = aggregate(group([waiter(NOON)]), SERIES)
     before = dict(windows)
     roll_up(windows)[WindowKey(WindowSize.M5, NOON, WAITER)].add(WindowFacts(records=5))
     assert windows == before

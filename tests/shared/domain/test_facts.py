@@ -101,3 +101,28 @@ def test_a_record_of_no_invocations_counts_as_a_record_only() -> None:
 def test_numbers_and_sketch_make_the_same_facts_again() -> None:
     facts = facts_of(record(duration_ns=5, n=3, memory_bytes=7))
     assert WindowFacts.of([getattr(facts, name) for name in NUMBERS], facts.durations) == facts
+
+
+single_records = st.builds(
+    lambda duration_ns, memory_bytes, cold, errors, cpu_ns, egress: UsageRecord(
+        "waiter",
+        NOON,
+        duration_ns=duration_ns,
+        memory_bytes=memory_bytes,
+        cold_starts=cold,
+        errors=errors,
+        cpu_ns=cpu_ns,
+        egress_bytes=egress,
+    ),
+    st.integers(0, 7 * 86_400 * 10**9),
+    st.integers(0, 2**40),
+    st.integers(0, 1),
+    st.integers(0, 1),
+    st.integers(0, 2**63 - 1),
+    st.integers(0, 2**63 - 1),
+)
+
+
+@given(st.lists(single_records, min_size=1) | st.lists(records | single_records, min_size=1))
+def test_column_by_column_is_the_same_as_one_by_one(given_records: list[UsageRecord]) -> None:
+    assert WindowFacts.of_records(given_records) == facts_of(*given_records)

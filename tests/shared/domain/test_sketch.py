@@ -74,3 +74,8 @@ def test_quantiles_of_typical_distributions_are_within_one_per_cent() -> None:
 
 def test_an_empty_sketch_has_quantile_zero() -> None:
     assert sketch.quantile({}, P50) == 0
+
+
+@given(st.lists(st.integers(0, 2**60)))
+def test_many_durations_at_once_fall_into_the_same_buckets(durations_ns: list[int]) -> None:
+    assert sketch.buckets_of(durations_ns) == sketch_of(durations_ns)

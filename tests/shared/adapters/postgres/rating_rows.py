@@ -8,7 +8,7 @@ from shared.adapters.postgres.series import PostgresSeries
 from shared.adapters.postgres.tenants import PostgresTenants
 from shared.adapters.postgres.windows import PostgresWindows
 from shared.adapters.system import new_id
-from shared.domain.aggregate import aggregate, series_name
+from shared.domain.aggregate import aggregate, group, names_of
 from shared.domain.tenant import Tenant
 from shared.domain.usage import UsageRecord
 from shared.service.fold import fold_deltas
@@ -24,12 +24,12 @@ def add_tenant(database: Database, slug: str = "demo", zone: str = "UTC", curren
 
 def fold(database: Database, tenant_id: UUID, *records: UsageRecord) -> None:
     """Usage as a fold leaves it: windows of all sizes, the sequence and the days that changed."""
-    names = {series_name(record) for record in records}
-    series = PostgresSeries(database, new_id).register(tenant_id, names, seen_at=AT)
+    groups = group(records)
+    series = PostgresSeries(database, new_id).register(tenant_id, names_of(groups), seen_at=AT)
     windows = PostgresWindows(database, new_id)
     with windows.locked(windows.shard_of(tenant_id), wait=True) as transaction:
         assert transaction is not None
-        fold_deltas(transaction, [(tenant_id, aggregate(records, series))])
+        fold_deltas(transaction, [(tenant_id, aggregate(groups, series))])
 
 
 def record(at: str, invocations: int = 1, service: str = "waiter", **fields: int) -> UsageRecord:
