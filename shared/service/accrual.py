@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from time import monotonic
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from shared.domain.cost import AccruedCost
@@ -65,25 +64,25 @@ class AccrueCost:
         """Accrue each tenant whose usage is ahead of its accrual, whatever became of the notices; how many
         were behind.
 
-        A tenant whose accrual fails is logged, stays behind and holds up nobody. Raises Unavailable where
-        it should be tried again, or where more tenants are behind after `limit_s`.
+        A tenant whose accrual fails stays behind and holds up nobody; a bug is logged. Raises Unavailable
+        where a tenant should be tried again, or where more are behind after `limit_s`.
         """
         deadline = monotonic() + limit_s
         behind = self._accruals.behind()
+        failures: list[Unavailable] = []
         for done, tenant_id in enumerate(behind):
             if done and monotonic() > deadline:
                 left = f"{len(behind) - done} of {len(behind)} tenants"
                 raise Unavailable(f"{left} are still behind after {limit_s:g} s")
-            self._accrue_or_log(tenant_id)
+            try:
+                self.accrue(str(tenant_id))
+            except Unavailable as failure:
+                failures.append(failure)
+            except Exception:
+                _log.exception("the cost of tenant %s cannot be accrued", tenant_id)
+        if failures:
+            raise Unavailable(f"{len(failures)} of {len(behind)} tenants; the first: {failures[0]}")
         return len(behind)
-
-    def _accrue_or_log(self, tenant_id: UUID) -> None:
-        try:
-            self.accrue(str(tenant_id))
-        except Unavailable:
-            raise
-        except Exception:
-            _log.exception("the cost of tenant %s cannot be accrued", tenant_id)
 
 
 def _accrue(accrual: Accrual, tenant: Tenant, as_of: datetime) -> list[AccruedCost]:

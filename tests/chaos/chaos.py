@@ -90,9 +90,11 @@ def run(plan: Plan, checkout: Checkout, folder: Path, say: Callable[[str], None]
             _kill(plan, product, folder, senders, say)
             say("no more kills; the rest of the load flows")
             until(senders.done, SENT_LIMIT_S, senders.tails)
-        say("all is sent; the product is started anew")
+        say("all is sent; comparing")
+        wrong = _compare(product, plan)
+        say("the product is started anew; comparing again")
         product.restart()
-        wrong = [*_settle(product, plan.settled_limit_s), *differences(product, plan.load)]
+        wrong += [line for line in _compare(product, plan) if line not in wrong]
     hits = points.counts(folder / points.HITS)
     wrong += [f"nothing was killed at {name}" for name in points.missing(hits)]
     if hits.total() < plan.kills:
@@ -229,6 +231,10 @@ def _restart(product: Product) -> None:
 def sweep(product: Product) -> None:
     """A tick of the PingSource, out of turn."""
     assert product.send_event(b"{}", {**SWEEP, "id": str(uuid4())}).status == 202
+
+
+def _compare(product: Product, plan: Plan) -> list[str]:
+    return [*_settle(product, plan.settled_limit_s), *differences(product, plan.load)]
 
 
 def _settle(product: Product, limit_s: float) -> list[str]:

@@ -24,10 +24,10 @@ CHANCE: Final = 0.01
 CHANCE_FIRST: Final = 0.5
 HITS_MAX: Final = 12
 
-AFTER_INBOX: Final = "aggregator: after inbox insert"
-BEFORE_COMMIT: Final = "aggregator: before commit"
-AFTER_COMMIT: Final = "aggregator: after commit, before 204"
-PARTITION: Final = "aggregator: in the middle of making a payload partition"
+AFTER_INBOX: Final = "ingest: after inbox insert"
+BEFORE_COMMIT: Final = "ingest: before commit"
+AFTER_COMMIT: Final = "ingest: after commit, before 204"
+PARTITION: Final = "ingest: in the middle of making a payload partition"
 MID_FOLD: Final = "fold: deltas taken, windows not written"
 END_OF_FOLD: Final = "fold: windows written, not committed"
 BEFORE_SEND: Final = "outbox: committed, not sent"

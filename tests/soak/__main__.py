@@ -30,7 +30,10 @@ def idle(say: Say, minutes: float) -> bool:
     least = least_at_zero_s(samples, WINDOW_S)
     for name, zero_s in least.items():
         say(f"{name} was at zero for at least {zero_s / 60:.1f} of any {WINDOW_S // 60} minutes")
-    return all(zero_s >= AT_ZERO_S for zero_s in least.values())
+    ticked = any(sample.running for sample in samples if sample.at_s > WINDOW_S)
+    if not ticked:
+        say("no tick came, so that this says nothing")
+    return ticked and all(zero_s >= AT_ZERO_S for zero_s in least.values())
 
 
 def repeat(say: Say, times: int, busy: int) -> bool:

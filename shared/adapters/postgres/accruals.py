@@ -25,8 +25,11 @@ _BEHIND = """
     SELECT u.tenant_id FROM tenant_usage u LEFT JOIN accrual_cursor c USING (tenant_id)
     WHERE u.sequence > coalesce(c.usage_sequence, 0)
         AND EXISTS (SELECT FROM subscription s WHERE s.tenant_id = u.tenant_id)
-    ORDER BY u.tenant_id
+    ORDER BY random()
 """
+"""In no order: tenants that take long and fail must not come first in every sweep."""
+_LOCK_TIMEOUT = b"SET LOCAL lock_timeout = '3s'"
+"""A holder that is lost or asleep must not take a function's threads one by one."""
 
 
 class PostgresAccruals:
@@ -120,6 +123,7 @@ class PostgresAccrual(ConnectionTotals):
 
 def _lock_cursor(connection: Connection, tenant_id: UUID) -> int:
     """Where the tenant's accrual is, 0 at first; locked until the transaction ends."""
+    connection.execute(_LOCK_TIMEOUT)
     row = connection.execute(
         "SELECT usage_sequence FROM accrual_cursor WHERE tenant_id = %s FOR UPDATE", (tenant_id,)
     ).fetchone()

@@ -68,12 +68,19 @@ class Database:
     @contextmanager
     def _connection(self) -> Iterator[Connection]:
         timeout_s = _AWAY_TIMEOUT_S if self._is_away else _ACQUIRE_TIMEOUT_S
+        pool, broken = self._opened(), False
         try:
-            with self._opened().connection(timeout=timeout_s) as connection:
-                yield connection
-                self._is_away = False
+            with pool.connection(timeout=timeout_s) as connection:
+                try:
+                    yield connection
+                    self._is_away = False
+                finally:
+                    broken = connection.broken
         except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
             raise Unavailable(f"PostgreSQL: {error}") from error
+        finally:
+            if broken:
+                pool.check()  # where one is broken the idle ones are: else each would fail a request
 
     def _opened(self) -> ConnectionPool[Connection]:
         if not self._url:

@@ -221,11 +221,11 @@ def test_a_tenant_that_fails_is_logged_and_holds_up_no_other(
     assert f"the cost of tenant {UUID(int=2)} cannot be accrued" in caplog.text
 
 
-def test_what_is_away_ends_the_sweep() -> None:
+def test_a_tenant_that_cannot_be_accrued_now_is_told_of_and_holds_up_no_other() -> None:
     directory = Directory({2: Unavailable("PostgreSQL")})
-    with pytest.raises(Unavailable, match="PostgreSQL"):
+    with pytest.raises(Unavailable, match="1 of 3 tenants; the first: PostgreSQL"):
         sweeping(directory).accrue_behind()
-    assert directory.asked == ["1", "2"]
+    assert directory.asked == ["1", "2", "3"]
 
 
 def test_a_sweep_that_takes_long_asks_to_be_repeated_but_never_without_progress() -> None:

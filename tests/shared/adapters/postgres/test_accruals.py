@@ -13,6 +13,7 @@ from shared.adapters.postgres.plans import PostgresPlans
 from shared.adapters.postgres.pool import Database
 from shared.adapters.postgres.tenants import PostgresTenants
 from shared.adapters.system import new_id
+from shared.domain.errors import Unavailable
 from shared.domain.events import CostAccrued
 from shared.domain.plan import Subscription
 from shared.service.accrual import AccrueCost
@@ -190,6 +191,23 @@ def test_a_sweep_accrues_in_a_transaction_for_each_tenant(product: Product) -> N
     assert product.service.accrue_behind() == 2
     assert product.rows("SELECT tenant_id FROM accrued_cost") == [(other.id,)]
     assert product.store.behind() == [product.tenant.id]
+
+
+def test_a_cursor_that_somebody_holds_costs_a_sweep_seconds_not_the_other_tenants(product: Product) -> None:
+    other = add_tenant(product.database, "other")
+    with PostgresPlans(product.database).changing(other.id) as book:
+        book.add(Subscription(None, catalogue()["faas-billing-rub"]))
+    for tenant in (product.tenant, other):
+        fold(product.database, tenant.id, record("2025-10-15T12:00", 2_000_000))
+    product.accrue("demo")
+    product.use("2025-10-16T12:00", 1)
+    with ThreadPoolExecutor(1) as threads, product.database.transaction() as holder:
+        holder.execute("SELECT FROM accrual_cursor WHERE tenant_id = %s FOR UPDATE", (product.tenant.id,))
+        sweep = threads.submit(product.service.accrue_behind)
+        with pytest.raises(Unavailable, match="1 of 2 tenants"):
+            sweep.result(30)
+    assert product.store.behind() == [product.tenant.id]
+    assert product.service.accrue_behind() == 1
 
 
 def _wait_for_a_lock(product: Product) -> None:

@@ -1,6 +1,6 @@
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -49,9 +49,21 @@ def test_a_server_that_is_known_to_be_away_costs_no_time_and_is_found_when_it_is
         until_answered(database)
 
 
-def until_answered(database: Database) -> None:
-    """The next call may meet the attempt that failed last, and no more than that."""
-    for _ in range(10):
+def test_connections_that_broke_while_idle_cost_one_request(server: Server) -> None:
+    with closing(Database(server.url, pool_size_max=4)) as database:
+        with ExitStack() as held:
+            for _ in range(4):
+                held.enter_context(database.statement())
+        server.stop()
+        server.start()
+        with pytest.raises(Unavailable):
+            database.check()
+        until_answered(database, tries=1)
+
+
+def until_answered(database: Database, tries: int = 10) -> None:
+    """The next calls may meet the attempt that failed last, and no more than that."""
+    for _ in range(tries):
         try:
             database.check()
             return
