@@ -19,7 +19,10 @@ _ANY_TIME: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Ticks on whole seconds of the wall clock of `zone`; `read` makes one of a text."""
+    """Ticks on whole seconds of the wall clock of `zone`; `read` makes one of a text.
+
+    A tick in the hour that summer time skips comes just after it; Knative's does not come that day.
+    """
 
     text: str
     zone: ZoneInfo
@@ -41,6 +44,9 @@ def read(text: str, zone: ZoneInfo) -> Schedule:
     for number, field in enumerate(fields, start=1):
         for part in field.split(","):
             _check(part, is_weekday=number == len(fields))
+    days = {fields[-3], fields[-1]}
+    if any(field[0] in "*?" and "/" in field for field in days) and not days & {"*", "?"}:
+        raise ValueError(f"a step over all days means both day fields to Knative, either to us: [{text}]")
     schedule = Schedule(" ".join(fields), zone)
     try:
         schedule.after(_ANY_TIME)

@@ -168,6 +168,8 @@ def test_a_number_of_fields_that_knative_refuses_is_refused_in_its_words(text: s
         ("5-5 * * * *", "beginning of range (5) not before its end (5): 5-5"),
         ("* 22-2 * * *", "beginning of range (22) not before its end (2): 22-2"),
         ("* * * * fri-mon", "beginning of range (5) not before its end (1): fri-mon"),
+        ("0 0 */1 * 1", "a step over all days means both day fields to Knative"),
+        ("0 0 1 * ?/2", "a step over all days means both day fields to Knative"),
         ("0 0 30 2 *", "never comes: [0 0 30 2 *]"),
     ],
 )
