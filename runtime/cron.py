@@ -45,7 +45,8 @@ def read(text: str, zone: ZoneInfo) -> Schedule:
         for part in field.split(","):
             _check(part, is_weekday=number == len(fields))
     days = {fields[-3], fields[-1]}
-    if any(field[0] in "*?" and "/" in field for field in days) and not days & {"*", "?"}:
+    steps = [part for field in days for part in field.split(",") if part[0] in "*?" and "/" in part]
+    if steps and not days & {"*", "?"}:
         raise ValueError(f"a step over all days means both day fields to Knative, either to us: [{text}]")
     schedule = Schedule(" ".join(fields), zone)
     try:
