@@ -27,7 +27,6 @@ SENDER_KILLED = "sender: at any time"
 EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 TIMEOUT_S = 20.0
 PAUSE_S = 0.1
-KILL_LIMIT_S = 2.0
 EMIT_PAUSE_S = 0.001
 
 
@@ -42,6 +41,7 @@ class Orders:
     tenants: int
     records: int
     kills: int
+    patience_s: float
     broker_port: int
     api_port: int
     admin_key: str
@@ -90,7 +90,7 @@ class Sender:
 
     def _wait_for_kills(self, sent: float) -> None:
         """A little flows in any case: some points are only reached while usage does."""
-        until_s = time.monotonic() + KILL_LIMIT_S
+        until_s = time.monotonic() + self._orders.patience_s
         while sent > (done(counts(self._folder / HITS), self._orders.kills) + 1) / self._orders.kills:
             if time.monotonic() > until_s:
                 return
