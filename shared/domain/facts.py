@@ -81,10 +81,7 @@ class WindowFacts:
     @classmethod
     def of(cls, numbers: Iterable[int], durations: Sketch) -> "WindowFacts":
         """From the values of NUMBERS, in that order, and the sketch."""
-        facts = cls(durations=durations)
-        for name, number in zip(NUMBERS, numbers, strict=True):
-            setattr(facts, name, number)
-        return facts
+        return cls(*numbers, durations=durations)  # type: ignore[misc, arg-type]  # as many as NUMBERS
 
     def add(self, other: "WindowFacts") -> None:
         # Name by name: a loop over SUMS takes three times as long, and a fold does little else.
