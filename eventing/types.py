@@ -7,6 +7,8 @@ USAGE_AGGREGATED: Final = "dev.faasbilling.usage.aggregated.v1"
 COST_ACCRUED: Final = "dev.faasbilling.cost.accrued.v1"
 PING: Final = "dev.knative.sources.ping"
 """What every PingSource sends."""
+HEALED_BY_SWEEPS: Final = frozenset({PING, USAGE_AGGREGATED})
+"""Nothing is lost with these: the next sweep finds in the state whatever they would have set off."""
 
 SOURCE_AGGREGATOR: Final = "/faas-billing/aggregator"
 SOURCE_PRICING: Final = "/faas-billing/pricing"

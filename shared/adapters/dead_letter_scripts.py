@@ -173,6 +173,13 @@ redis.call('HSET', letter(id), 'corrected_by', correction)
 return correction
 """
 
+VAIN: Final = f"""{_COMMON}
+local id, action = unpack(ARGV, 1, 2)
+if redis.call('HGET', letter(id), 'state') ~= 'waiting' then return 0 end
+record(id, action)
+return redis.call('HINCRBY', letter(id), 'drains', 1)
+"""
+
 # What was corrected must not come back as a letter that can be corrected again: it would count twice.
 TIDY: Final = f"""{_COMMON}
 local settled_ms, limit = unpack(ARGV, 1, 2)

@@ -24,7 +24,7 @@ from shared.adapters.dead_letter_fields import (
     padded,
     unpadded,
 )
-from shared.adapters.dead_letter_scripts import ALL, CLAIM, INDEX, KEEP, RELEASE, SETTLE, STREAM, TIDY
+from shared.adapters.dead_letter_scripts import ALL, CLAIM, INDEX, KEEP, RELEASE, SETTLE, STREAM, TIDY, VAIN
 from shared.domain.dead_letters import (
     DeadLetter,
     KeptLetter,
@@ -44,6 +44,7 @@ CHUNK: Final = 500
 SCANNED_MAX: Final = 20_000
 """Letters looked at for one page: one that has few of the letters wanted, or none, still leads on."""
 
+NOTE_MAX: Final = 1_000
 TIDIED_AT_ONCE: Final = 100
 """Redis does nothing else meanwhile."""
 
@@ -148,6 +149,9 @@ class RedisDeadLetters:
 
     def settle(self, claim: Claim, state: LetterState, *, by: str, note: str, is_drain: bool = False) -> None:
         self._settle(claim, state, by, note, is_drain=is_drain)
+
+    def note_vain(self, id: str, *, reason: str) -> None:
+        self._durably(VAIN, id, action("drain", "not sent", reason[:NOTE_MAX]))
 
     def correct(self, claim: Claim, correction: DeadLetter, *, by: str, note: str) -> str:
         created = action(by, "created", f"corrects letter {claim.id}")

@@ -11,13 +11,15 @@ CORRECTS: Final = "corrects"
 FROM_BROKERS: Final = "knative"
 """What the names of attributes begin with that brokers add on the way."""
 ARRIVAL: Final = "knativearrivaltime"
+REPEATED: Final = frozenset({"404", "408", "409", "429"})
+"""Answers besides 5xx after which a Broker repeats, for they may be of a gateway, or of a moment."""
 DRAINS_MAX: Final = 10
 """Times that a letter is drained in vain before it is left to people."""
 
 
 def is_transient(status: str) -> bool:
-    """Whether a delivery failed for no fault of the event's: no answer in time, or one of 5xx."""
-    return status == "" or (len(status) == 3 and status.startswith("5"))
+    """Whether it may be no fault of the event's that a delivery failed: what a Broker repeats may pass."""
+    return status == "" or status in REPEATED or (len(status) == 3 and status.startswith("5"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +89,9 @@ class LetterEntry:
     last sent again: what became of earlier ones is not known unless they fail again. Of very many some are
     left out, the oldest that is not transient first, and `left_out` counts them.
 
-    `replays` counts how often it was sent again; `drains`, how often it was drained and failed all the same
-    since people last sent it. `corrects` and `corrected_by` are the ids of the letters that it stands in the
-    place of, and that stands in its place.
+    `replays` counts how often it was sent again; `drains`, how often it was drained and failed all the same,
+    or could not be sent though others could, since people last sent it. `corrects` and `corrected_by` are
+    the ids of the letters that it stands in the place of, and that stands in its place.
     """
 
     id: str
@@ -189,13 +191,14 @@ def event_attributes(attributes: Mapping[str, str], received_at: datetime) -> di
     """
     own = {name: text for name, text in attributes.items() if not name.startswith(FROM_BROKERS)}
     if not own.get("time"):
-        own["time"] = (_instant(attributes.get(ARRIVAL, "")) or received_at).astimezone(UTC).isoformat()
+        own["time"] = (_instant(attributes.get(ARRIVAL, "")) or received_at.astimezone(UTC)).isoformat()
     return own
 
 
 def _instant(text: str) -> datetime | None:
+    """As UTC; None where it has no offset or is outside years 1 to 9999, as a sender may write it."""
     try:
         instant = datetime.fromisoformat(text)
-    except ValueError:
+        return instant.astimezone(UTC) if instant.tzinfo is not None else None
+    except (ValueError, OverflowError):
         return None
-    return instant if instant.tzinfo is not None else None

@@ -56,6 +56,9 @@ class DeadLetterStore(Protocol):
         transiently after it; a replay that is no drain starts that count anew.
         """
 
+    def note_vain(self, id: str, *, reason: str) -> None:
+        """Count a drain that could not send the letter, if it still waits; its history says why."""
+
     def correct(self, claim: Claim, correction: DeadLetter, *, by: str, note: str) -> str:
         """Keep the correction as a waiting letter in the place of the claimed one; its id."""
 

@@ -21,9 +21,12 @@ from shared.domain.errors import Conflict, Fault, NotFound, Rejected, Unavailabl
 from shared.service.dead_letters import DeadLetterStore, LetterPage
 from shared.service.ingest import Examination
 from shared.service.ports import NewId
+from shared.service.replays import Refusal, Replayed, is_late, replay_each
+
+__all__ = ["Refusal", "Replayed", "ShownLetter", "Triage"]
 
 DRAIN_MAX = 1_000
-"""Letters that one call of `drain` sends at most."""
+"""Letters that one call of `drain` sends at most, and reads at once."""
 TIDY_MAX = 1_000
 """Letters that one call of `tidy` removes at most."""
 SETTLED_KEPT = timedelta(days=90)
@@ -55,29 +58,6 @@ class ShownLetter:
     kept: KeptLetter
     examination: Examination
     history: Sequence[LetterAction]
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A letter that was not replayed, and why."""
-
-    id: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Replayed:
-    """How many letters were sent, which could not be, and where to go on; None where there are no more.
-
-    `stopped` says why the sink did not take more, where it did not. `exhausted` counts the letters that the
-    drain came across and leaves to people, since draining them was in vain too often.
-    """
-
-    replayed: int
-    refused: tuple[Refusal, ...] = ()
-    next: str | None = None
-    stopped: str | None = None
-    exhausted: int = 0
 
 
 class Triage:
@@ -126,30 +106,37 @@ class Triage:
         return self._get(id).entry
 
     def replay_all(self, wanted: LetterFilter, *, by: str, limit: int, after: str | None = None) -> Replayed:
-        """Replay the waiting letters wanted, oldest first, until the sink takes no more."""
+        """Replay the waiting letters wanted, oldest first, past those refused, until the sink is away."""
         page = self._waiting(wanted, limit=limit, after=after)
-        return _replay_each(page.entries, page.next, partial(self._replay, _WAITING, by=by), after)
+        replay = partial(self._replay, _WAITING, by=by)
+        return replay_each(page.entries, replay, after=after, more=page.next)
 
-    def drain(self, *, limit: int = DRAIN_MAX) -> Replayed:
+    def drain(
+        self, *, limit: int = DRAIN_MAX, after: str | None = None, until: float | None = None
+    ) -> Replayed:
         """Replay what failed only because something was away, if the database is back.
 
-        Usage that no answer or one of 5xx ended at one destination at least, oldest first; whatever else is
-        wrong waits for people, and so does what was drained too often in vain.
-        Raises Unavailable while the database or the store is away.
+        Usage that no answer, or one after which a Broker repeats, ended at one destination at least, oldest
+        first; whatever else is wrong waits for people, and so does what was drained too often in vain.
+        `until` is a time of the monotonic clock. Raises Unavailable while the database or the store is away.
         """
         self._check_database()
-        entries: list[LetterEntry] = []
-        exhausted, after = 0, None
+        found: list[LetterEntry] = []
+        drainable: list[LetterEntry] = []
+        seen = after
         while True:
-            page = self._waiting(LetterFilter(type=self._drained_type), limit=limit, after=after)
-            entries += (e for e in page.entries if e.is_transient and not e.is_exhausted)
-            exhausted += sum(e.is_exhausted for e in page.entries)
-            after = page.next
-            if after is None or len(entries) >= limit:
+            page = self._waiting(LetterFilter(type=self._drained_type), limit=DRAIN_MAX, after=seen)
+            transient = [entry for entry in page.entries if entry.is_transient]
+            found += transient
+            drainable += (entry for entry in transient if not entry.is_exhausted)
+            seen = page.next
+            if seen is None or len(drainable) >= limit or is_late(until):
                 break
-        more = after if len(entries) <= limit else entries[limit - 1].id
         drain = partial(self._replay, _WAITING, by="drain", note="what it waited for is back", is_drain=True)
-        return replace(_replay_each(entries[:limit], more, drain), exhausted=exhausted)
+        drained = replay_each(
+            drainable, drain, after=after, more=seen, limit=limit, until=until, note_vain=self._note_vain
+        )
+        return replace(drained, exhausted=_exhausted(found, after, drained.next))
 
     def tidy(self, *, settled_for: timedelta = SETTLED_KEPT, limit: int = TIDY_MAX) -> int:
         """Remove letters that were settled so long ago, with their history; how many. None that waits."""
@@ -204,6 +191,9 @@ class Triage:
             self._send(self._event(kept), kept.letter.data)
             self._store.settle(claim, LetterState.REPLAYED, by=by, note=note, is_drain=is_drain)
 
+    def _note_vain(self, refusal: Refusal) -> None:
+        self._store.note_vain(refusal.id, reason=refusal.reason)
+
     def _refuse_counted(self, kept: KeptLetter) -> None:
         examination = self._examine(self._event(kept), kept.letter.data)
         if examination.is_counted:
@@ -249,20 +239,13 @@ class Triage:
         return self._get(id).entry, correction
 
 
-def _replay_each(
-    entries: Iterable[LetterEntry],
-    more: str | None,
-    replay: Callable[[str], None],
-    last: str | None = None,
-) -> Replayed:
-    sent, refused = 0, []
-    for entry in entries:
-        try:
-            replay(entry.id)
-            sent += 1
-        except Rejected as refusal:
-            refused.append(Refusal(entry.id, str(refusal)))
-        except Unavailable as error:
-            return Replayed(sent, tuple(refused), last, str(error))
-        last = entry.id
-    return Replayed(sent, tuple(refused), more)
+def _exhausted(found: Iterable[LetterEntry], after: str | None, next: str | None) -> int:
+    """How many of these letters, behind `after`, are exhausted, up to the one to go on behind."""
+    if next is not None and next == after:
+        return 0
+    count = 0
+    for entry in found:
+        count += entry.is_exhausted
+        if entry.id == next:
+            break
+    return count

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import redis
 
+from eventing import types
 from shared.adapters.redis_dead_letters import RedisDeadLetters
 from tests.functions.serving import Served, serving
 
@@ -42,6 +43,18 @@ def test_any_event_is_kept_and_answered_with_an_empty_204(
     assert {one.letter.attributes["id"]: one.letter.data for one in kept[:4]} == bodies
     assert kept[4].letter.data == b"no event at all"
     assert {one.letter.status for one in kept} == {"413", ""}
+
+
+@pytest.mark.parametrize("type", [types.PING, types.USAGE_AGGREGATED])
+def test_what_the_next_sweep_makes_good_is_no_letter_and_needs_no_redis(tmp_path: Path, type: str) -> None:
+    with serving(tmp_path, "dead_letter") as served:
+        headers = {**EVENT, "ce-id": "1", "ce-type": type, "ce-knativeerrordest": "http://pricing"}
+        answer = served.request("POST", "/", headers, b"{}")
+        assert (answer.status, answer.body) == (204, b"")
+        assert served.request("POST", "/", {**headers, "ce-type": types.USAGE_RECORDED}, b"{}").status == 503
+    (line,) = (line for line in served.log.read_text().splitlines() if "not kept" in line)
+    assert "INFO" in line
+    assert f"not kept, the next sweep makes it good: {type}: 413 from http://pricing" in line
 
 
 def test_a_letter_that_comes_again_is_kept_once(function: Served, letters: RedisDeadLetters) -> None:

@@ -145,6 +145,13 @@ class MemoryLetters:
             self._show(claim.id, left_out=0)
         self._enter(claim.id, state)
 
+    def note_vain(self, id: str, *, reason: str) -> None:
+        self._check()
+        entry = self.letters[id].entry
+        if entry.state is LetterState.WAITING:
+            self._change(id, drains=entry.drains + 1)
+            self._act(id, "drain", "not sent", reason)
+
     def correct(self, claim: Claim, correction: DeadLetter, *, by: str, note: str) -> str:
         self.settle(claim, LetterState.CORRECTED, by=by, note=note)
         new = self._add(correction, failures=0, by=by, action="created")
@@ -249,9 +256,11 @@ class Sink:
     sent: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
     fails: dict[str, Exception] = field(default_factory=dict)
     is_away: bool = False
+    tries: int = 0
     meanwhile: Callable[[], object] = lambda: None
 
     def __call__(self, attributes: Mapping[str, str], data: bytes) -> None:
+        self.tries += 1
         if self.is_away:
             raise Unavailable("the sink is away")
         if attributes["id"] in self.fails:

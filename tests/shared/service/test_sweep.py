@@ -1,12 +1,13 @@
 import logging
 from collections.abc import Callable
+from time import monotonic
 
 import pytest
 
 from shared.domain.errors import Rejected, Unavailable
 from shared.service.drain import drain_all
-from shared.service.sweep import Step, Sweep, fold_all
-from shared.service.triage import Refusal, Replayed
+from shared.service.replays import Refusal, Replayed
+from shared.service.sweep import SWEEP_LIMIT_S, Step, Sweep, fold_all
 
 
 class Steps:
@@ -80,39 +81,45 @@ class Letters:
 
     def __init__(self, *answers: Replayed) -> None:
         self.answers = list(answers)
-        self.calls = 0
+        self.begun: list[str | None] = []
 
-    def drain(self) -> Replayed:
-        self.calls += 1
+    def drain(self, *, limit: int, after: str | None, until: float | None) -> Replayed:
+        assert 0 < limit <= 100
+        assert until is not None
+        assert until <= monotonic() + SWEEP_LIMIT_S
+        self.begun.append(after)
         return self.answers.pop(0) if self.answers else Replayed(0)
 
 
-def test_letters_are_drained_as_long_as_there_are_more() -> None:
-    letters = Letters(Replayed(1_000, next="9-0"), Replayed(1_000, next="19-0"), Replayed(7))
-    assert drain_all(letters.drain) == 2_007
-    assert letters.calls == 3
+def test_letters_are_drained_to_the_end_of_the_list() -> None:
+    letters = Letters(Replayed(100, next="9-0"), Replayed(0, next="19-0"), Replayed(7))
+    assert drain_all(letters.drain) == 107
+    assert letters.begun == [None, "9-0", "19-0"]
 
 
-def test_draining_ends_where_it_sends_none_though_there_are_more(caplog: pytest.LogCaptureFixture) -> None:
+def test_draining_goes_on_behind_those_that_are_refused_and_tells_of_all_at_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     refused = (Refusal("1-0", "the sink answered 400"), Refusal("2-0", "the sink answered 400"))
-    letters = Letters(Replayed(0, refused, next="2-0"), Replayed(5))
-    assert drain_all(letters.drain) == 0
-    assert letters.calls == 1
-    assert "2 dead letters were not sent again; 1-0: the sink answered 400" in caplog.text
+    letters = Letters(Replayed(0, refused, next="2-0"), Replayed(5, refused[:1]))
+    assert drain_all(letters.drain) == 5
+    assert [record.message for record in caplog.records] == [
+        "3 dead letters were not sent again; 1-0: the sink answered 400"
+    ]
 
 
 def test_a_sink_that_takes_no_more_has_draining_repeated() -> None:
     letters = Letters(Replayed(3, next="3-0", stopped="the sink answered 503"), Replayed(5))
     with pytest.raises(Unavailable, match="3 dead letters were sent again, then: the sink answered 503"):
         drain_all(letters.drain)
-    assert letters.calls == 1
+    assert letters.begun == [None]
 
 
 def test_draining_that_takes_long_goes_on_when_repeated() -> None:
     letters = Letters(Replayed(1, next="1-0"), Replayed(1, next="2-0"))
     with pytest.raises(Unavailable, match="1 dead letters were sent again in 0 s, and more wait"):
         drain_all(letters.drain, limit_s=0)
-    assert letters.calls == 1
+    assert letters.begun == [None]
 
 
 def test_letters_left_to_people_are_told_of_at_each_sweep(caplog: pytest.LogCaptureFixture) -> None:

@@ -15,7 +15,7 @@ from shared.service.dead_letters import Claim
 from tests.shared.service.letter_fakes import MemoryLetters, letter
 
 STATUSES = ("503", "500", "422", "404", "")
-AWAY = {"503", "500", ""}
+AWAY = {"503", "500", "404", ""}
 FAILURES = st.tuples(
     st.sampled_from(["http://a", "http://b", "http://c", ""]),
     st.sampled_from(STATUSES),

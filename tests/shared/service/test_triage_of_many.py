@@ -26,8 +26,9 @@ def test_the_waiting_letters_wanted_are_replayed_oldest_first(desk: Desk) -> Non
 
 
 def test_a_letter_that_is_refused_holds_up_no_other_and_a_sink_that_is_away_ends_it(desk: Desk) -> None:
-    ids = [desk.store.keep(letter(str(n))) for n in range(4)]
-    desk.sink.fails = {"1": Rejected.because("event", "too large"), "3": Unavailable("the sink is full")}
+    ids = [desk.store.keep(letter(str(n))) for n in range(6)]
+    desk.sink.fails = {"1": Rejected.because("event", "too large")}
+    desk.sink.fails |= {str(n): Unavailable("the sink is full") for n in (3, 4, 5)}
     replayed = desk.triage.replay_all(LetterFilter(), by="ann", limit=9)
     assert (replayed.replayed, desk.sink.ids) == (2, ["0", "2"])
     assert [refusal.id for refusal in replayed.refused] == [ids[1]]
@@ -37,11 +38,11 @@ def test_a_letter_that_is_refused_holds_up_no_other_and_a_sink_that_is_away_ends
 
 
 def test_the_drain_sends_only_usage_that_failed_for_no_fault_of_its_own(desk: Desk) -> None:
-    for n, status in enumerate(("503", "422", "", "500", "413", "404", "429")):
+    for n, status in enumerate(("503", "422", "", "500", "413", "404", "408", "409", "429", "400")):
         desk.store.keep(letter(str(n), status=status))
     desk.store.keep(letter("other", status="503", type="com.example.other"))
     drained = desk.triage.drain()
-    assert (drained.replayed, desk.sink.ids) == (3, ["0", "2", "3"])
+    assert (drained.replayed, desk.sink.ids) == (7, ["0", "2", "3", "5", "6", "7", "8"])
     assert desk.triage.drain().replayed == 0
 
 
