@@ -17,6 +17,8 @@ RESERVED_ENV: Final = frozenset(
     {"PORT", "K_SERVICE", "K_REVISION", "K_CONFIGURATION", "K_SINK", "K_CE_OVERRIDES"}
 )
 CONCURRENCY_MAX: Final = 1000
+LIVENESS: Final = "/health/liveness"
+READINESS: Final = "/health/readiness"
 REQUIRED: Final = ("specVersion", "name", "created")
 
 NUMBER: Final = (int, float)
@@ -71,6 +73,7 @@ class FunctionSpec:
     labels: Mapping[str, str]
     readiness: str
     scale: Scale
+    liveness: str = LIVENESS
 
 
 def read_functions(folder: Path) -> tuple[FunctionSpec, ...]:
@@ -103,6 +106,7 @@ def _read(path: Path) -> FunctionSpec:
         raise Rejected(*faults)
     deploy, envs = content.get("deploy", {}), content.get("run", {}).get("envs", [])
     labels = deploy.get("labels", [])
+    health = deploy.get("healthEndpoints", {})
     scale = _scale(deploy.get("options", {}))
     faults = [*_unusable_labels(labels), *_unusable_envs(envs), *_unusable_scale(scale)]
     if NAME.fullmatch(content["name"]) is None:
@@ -113,8 +117,9 @@ def _read(path: Path) -> FunctionSpec:
         name=content["name"],
         envs={env["name"]: env["value"] for env in envs},
         labels={label["key"]: label.get("value", "") for label in labels},
-        readiness=deploy.get("healthEndpoints", {}).get("readiness", "/health/readiness"),
+        readiness=health.get("readiness", READINESS),
         scale=scale,
+        liveness=health.get("liveness", LIVENESS),
     )
 
 

@@ -105,7 +105,10 @@ class Process:
         """For people: what happened, the log and how it ends."""
         if (log := self.command.log) is None:
             return ProcessFailed(f"{self.command.name} {what}")
-        lines = log.read_text(errors="replace").splitlines()[-TAIL_LINES:]
+        try:
+            lines = log.read_text(errors="replace").splitlines()[-TAIL_LINES:]
+        except OSError as error:
+            return ProcessFailed(f"{self.command.name} {what}; {log} cannot be read: {error.strerror}")
         end = "".join(f"\n    {line}" for line in lines)
         return ProcessFailed(f"{self.command.name} {what}; the end of {log}:{end or ' nothing'}")
 

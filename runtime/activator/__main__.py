@@ -87,7 +87,10 @@ class Activator:
         self._runners: list[web.ServerRunner] = []
 
     async def listen(self) -> None:
-        self._note()
+        try:
+            self._note()
+        except OSError as error:
+            logger.warning("the instances are not noted: %s", error)
         for revision in self._revisions:
             runner = web.ServerRunner(door(revision, self._client), shutdown_timeout=REQUESTS_GRACE_S)
             self._runners.append(runner)
@@ -113,7 +116,7 @@ class Activator:
         env = {**functions.base_environment(), **self._environments[spec.name]}
         (port,) = ports.some_free(1, frozenset(self._taken()))
         command = functions.command(spec, env, port, self._settings.checkout, self._logs)
-        return ProcessInstance(command, port, spec.readiness, self._client)
+        return ProcessInstance(command, port, spec.readiness, spec.liveness, self._client)
 
     def _taken(self) -> Iterator[int]:
         yield from self._listening.values()

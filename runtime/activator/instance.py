@@ -3,6 +3,7 @@
 import asyncio
 import time
 from contextlib import suppress
+from errno import EMFILE, ENFILE
 from typing import Final
 
 import aiohttp
@@ -11,6 +12,8 @@ from runtime.processes import POLL_S, Command, Process
 
 READY_LIMIT_S: Final = 60.0
 PROBE_TIMEOUT: Final = aiohttp.ClientTimeout(total=5)
+LIVENESS_TIMEOUT: Final = aiohttp.ClientTimeout(total=1)
+NO_SOCKET: Final = frozenset({EMFILE, ENFILE})
 
 
 class ProcessInstance:
@@ -22,10 +25,12 @@ class ProcessInstance:
         command: Command,
         port: int,
         readiness: str,
+        liveness: str,
         client: aiohttp.ClientSession,
         limit_s: float = READY_LIMIT_S,
     ) -> None:
-        self._probe_url = f"http://127.0.0.1:{port}{readiness}"
+        self._readiness_url = f"http://127.0.0.1:{port}{readiness}"
+        self._liveness_url = f"http://127.0.0.1:{port}{liveness}"
         self._client = client
         self._limit_s = limit_s
         self._port = port
@@ -53,6 +58,16 @@ class ProcessInstance:
                 raise self._process.failure(f"was not ready after {self._limit_s:g} s")
             await asyncio.sleep(POLL_S)
 
+    async def is_alive(self) -> bool:
+        """Whether its liveness probe answers in time, and with no error; or we have no socket to ask."""
+        try:
+            async with self._client.get(
+                self._liveness_url, timeout=LIVENESS_TIMEOUT, allow_redirects=False
+            ) as answer:
+                return 200 <= answer.status < 400
+        except (aiohttp.ClientError, OSError) as error:
+            return isinstance(error, OSError) and error.errno in NO_SOCKET
+
     async def stop(self) -> None:
         """Lets it drain for its grace period, then kills whatever is left of its group."""
         self._process.ask_to_stop()
@@ -63,6 +78,6 @@ class ProcessInstance:
 
     async def _is_ready(self) -> bool:
         with suppress(aiohttp.ClientError, OSError, TimeoutError):
-            async with self._client.get(self._probe_url, timeout=PROBE_TIMEOUT) as answer:
+            async with self._client.get(self._readiness_url, timeout=PROBE_TIMEOUT) as answer:
                 return answer.status == 200
         return False

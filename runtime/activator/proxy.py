@@ -1,5 +1,6 @@
 """HTTP between whoever calls a function and an instance of it: what is passed on is not changed."""
 
+import asyncio
 from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from logging import getLogger
@@ -19,6 +20,8 @@ KEEP_ALIVE_S: Final = 75.0
 INSTANCE_KEEP_ALIVE_S: Final = 5.0
 """Shorter than the instance's own: a request must not meet the end of a connection."""
 HEAD_BYTES_MAX: Final = 64 * 2**10
+REQUEST_TIMEOUT_S: Final = 300.0
+"""Knative's default `timeoutSeconds`; the wait for an instance counts."""
 ERROR_BODY_CHARS_MAX: Final = 500
 HOP_BY_HOP: Final = frozenset(
     {
@@ -63,10 +66,12 @@ async def _only_once(
         raise aiohttp.ClientConnectionError(str(error)) from error
 
 
-def door(revision: Revision, client: aiohttp.ClientSession) -> web.Server:
+def door(
+    revision: Revision, client: aiohttp.ClientSession, *, timeout_s: float = REQUEST_TIMEOUT_S
+) -> web.Server:
     """What listens at the address of a function. A request is dropped when its client goes away."""
     return web.Server(
-        _Door(revision, client).pass_on,
+        _Door(revision, client, timeout_s).pass_on,
         handler_cancellation=True,
         access_log=None,
         auto_decompress=False,
@@ -80,12 +85,24 @@ def door(revision: Revision, client: aiohttp.ClientSession) -> web.Server:
 class _Door:
     revision: Revision
     client: aiohttp.ClientSession
+    timeout_s: float
 
     async def pass_on(self, request: web.BaseRequest) -> web.StreamResponse:
         try:
             headers = end_to_end(request.raw_headers, ANSWERED_HERE)
         except ValueError as error:
             return _refusal(400, str(error))
+        try:
+            async with asyncio.timeout(self.timeout_s):
+                return await self._to_an_instance(request, headers)
+        except TimeoutError:
+            why = f"{self.revision.name} took longer than {self.timeout_s:g} s"
+            logger.warning("%s: %s %s", why, request.method, request.raw_path)
+            return _refusal(504, why)
+
+    async def _to_an_instance(
+        self, request: web.BaseRequest, headers: CIMultiDict[str]
+    ) -> web.StreamResponse:
         while True:
             try:
                 running = await self.revision.acquire()
@@ -123,8 +140,10 @@ class _Door:
                 await response.write_eof()
             except aiohttp.ClientError as error:
                 self._tell(request, error)
-                if request.transport is not None:
-                    request.transport.abort()  # it must not look whole
+                _abort(request)
+            except asyncio.CancelledError:
+                _abort(request)
+                raise
             return response
 
     def _tell(self, request: web.BaseRequest, error: Exception) -> None:
@@ -148,6 +167,12 @@ def end_to_end(raw_headers: Iterable[tuple[bytes, bytes]], hop_by_hop: Set[bytes
             except UnicodeDecodeError:
                 raise ValueError(f"{name.decode(errors='replace')} is not UTF-8") from None
     return kept
+
+
+def _abort(request: web.BaseRequest) -> None:
+    """So that an answer that has begun does not look whole."""
+    if request.transport is not None:
+        request.transport.abort()
 
 
 def _is_refused(error: Exception) -> bool:

@@ -23,6 +23,9 @@ START_AGAIN_S: Final = 1.0
 START_AGAIN_S_MAX: Final = 10.0
 STABLE_S: Final = 2.0
 """What ends sooner after it was ready is not started again at once."""
+LIVENESS_PERIOD_S: Final = 10.0
+LIVENESS_FAILURES_MAX: Final = 3
+"""In a row; both as Kubernetes has them where nothing is said."""
 WAITING_MAX: Final = 10_000
 
 
@@ -41,6 +44,9 @@ class Instance(Protocol):
     async def wait_ready(self) -> None:
         """Raises ProcessFailed."""
 
+    async def is_alive(self) -> bool:
+        """Whether it answers its liveness probe; known in less than LIVENESS_PERIOD_S."""
+
     async def stop(self) -> None:
         """Lets it drain, with a limit; nothing of it is left then."""
 
@@ -53,11 +59,16 @@ class Running:
     ready_at: float
     idle_since: float
     in_flight: int = 0
+    probed_at: float = -math.inf
+    liveness_failures: int = 0
 
 
 @dataclass(slots=True, eq=False)
 class Revision:
-    """`launch` starts an instance or raises ProcessFailed; `changed` is called when `instances` does."""
+    """`launch` starts an instance or raises ProcessFailed; `changed` is called when `instances` does.
+
+    Whatever else `launch` and the instance raise is a failed start too; an OSError of `changed` is logged.
+    """
 
     name: str
     scale: Scale
@@ -93,8 +104,12 @@ class Revision:
             free.in_flight += 1
             return free
         place = self._waiting.join(self.clock())
-        self._start_if_needed()
-        return await self._waiting.turn(place, self.release)
+        try:
+            self._start_if_needed()
+            return await place
+        except BaseException:
+            self._waiting.leave(place, self.release)
+            raise
 
     def release(self, running: Running) -> None:
         running.in_flight -= 1
@@ -112,7 +127,7 @@ class Revision:
             self._back_off()
 
     def tick(self) -> None:
-        """Forgets what has ended, stops what is idle, and starts what is needed."""
+        """Forgets what has ended, stops what is idle, probes the others, and starts what is needed."""
         for running in [*self._running]:
             if (code := running.instance.exit_code) is not None:
                 self.lost(running, f"ended with code {code}")
@@ -121,6 +136,10 @@ class Revision:
             is_spare = len(self._running) > self.scale.min
             if is_spare and not running.in_flight and running.idle_since <= idle_since:
                 self._take_away(running, f"idle for {self.idle_s:g} s")
+        for running in self._running:
+            if self.clock() - running.probed_at >= LIVENESS_PERIOD_S:
+                running.probed_at = self.clock()
+                self._in_background(self._probe(running))
         self._start_if_needed()
 
     def close(self) -> None:
@@ -134,7 +153,7 @@ class Revision:
         stopping = [instance.stop() for instance in self.instances]
         await asyncio.gather(*stopping, *self._tasks)
         self._running.clear()
-        self.changed()
+        self._note()
 
     def _free(self) -> Running | None:
         limit = self.scale.concurrency
@@ -168,20 +187,19 @@ class Revision:
         return "requests wait" if now - waiting_since >= SCALE_UP_AFTER_S else None
 
     def _start(self, why: str) -> None:
-        self._to_replace = max(0, self._to_replace - 1)
         try:
             instance = self.launch()
-        except ProcessFailed as error:
+        except Exception as error:
             self._start_failed(error)
             return
         self._starting = instance
+        self._in_background(self._make_ready(instance, replaces=self._to_replace > 0))
         self._tell(len(self.instances) - 1, why)
-        self._in_background(self._make_ready(instance))
 
-    async def _make_ready(self, instance: Instance) -> None:
+    async def _make_ready(self, instance: Instance, *, replaces: bool) -> None:
         try:
             await instance.wait_ready()
-        except ProcessFailed as error:
+        except Exception as error:
             self._starting = None
             if not self._closed:
                 self._tell(len(self.instances) + 1, "it did not start")
@@ -189,13 +207,25 @@ class Revision:
             await instance.stop()
             return
         self._starting = None
+        self._to_replace -= replaces
         self._ready_at = self.clock()
         self._running.append(Running(instance, ready_at=self._ready_at, idle_since=self._ready_at))
         self._hand_out()
 
-    def _start_failed(self, error: ProcessFailed) -> None:
-        logger.error("%s: next try in %g s at the earliest: %s", self.name, self._start_again_s, error)
-        self._to_replace = 0
+    async def _probe(self, running: Running) -> None:
+        alive = await running.instance.is_alive()
+        running.liveness_failures = 0 if alive else running.liveness_failures + 1
+        if running.liveness_failures >= LIVENESS_FAILURES_MAX and not self._closed:
+            self.lost(running, f"failed {LIVENESS_FAILURES_MAX} liveness probes")
+
+    def _start_failed(self, error: Exception) -> None:
+        logger.error(
+            "%s: next try in %g s at the earliest: %s",
+            self.name,
+            self._start_again_s,
+            error,
+            exc_info=None if isinstance(error, ProcessFailed) else error,
+        )
         self._back_off()
         if not self._running:
             self._waiting.send_away(f"{self.name} does not start; {self.log} says why")
@@ -208,12 +238,18 @@ class Revision:
         self._running.remove(running)
         if self.clock() - running.ready_at >= STABLE_S:
             self._start_again_s = START_AGAIN_S
-        self._tell(len(self.instances) + 1, why)
         self._in_background(running.instance.stop())
+        self._tell(len(self.instances) + 1, why)
 
     def _tell(self, before: int, why: str) -> None:
         logger.info("%s: %d -> %d instances (%s)", self.name, before, len(self.instances), why)
-        self.changed()
+        self._note()
+
+    def _note(self) -> None:
+        try:
+            self.changed()
+        except OSError as error:
+            logger.warning("%s: the change of its instances is not noted: %s", self.name, error)
 
     def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

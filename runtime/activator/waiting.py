@@ -30,15 +30,11 @@ class Waiting(Generic[T]):
         self._since[place] = now
         return place
 
-    async def turn(self, place: asyncio.Future[T], give_back: Callable[[T], None]) -> T:
-        """What is given to the place. Who is cancelled leaves it; what was just given is given back."""
-        try:
-            return await place
-        except asyncio.CancelledError:
-            self._since.pop(place, None)
-            if place.done() and not place.cancelled() and place.exception() is None:
-                give_back(place.result())
-            raise
+    def leave(self, place: asyncio.Future[T], give_back: Callable[[T], None]) -> None:
+        """For who does not wait any more; what was just given to the place is given back."""
+        self._since.pop(place, None)
+        if place.done() and not place.cancelled() and place.exception() is None:
+            give_back(place.result())
 
     def give(self, thing: T) -> bool:
         """To the first who still waits; False if there is nobody."""

@@ -42,6 +42,8 @@ class FakeInstance:
     exit_code: int | None = None
     drained: asyncio.Event = field(default_factory=asyncio.Event)
     """It is set from the start, unless the test clears it."""
+    alive: bool = True
+    probes: int = 0
     asked_to_stop: bool = False
     stopped: bool = False
 
@@ -51,6 +53,10 @@ class FakeInstance:
 
     async def wait_ready(self) -> None:
         await self.ready
+
+    async def is_alive(self) -> bool:
+        self.probes += 1
+        return self.alive
 
     async def stop(self) -> None:
         self.asked_to_stop = True
@@ -68,7 +74,8 @@ class Fleet:
     ) -> None:
         self.now = 1000.0
         self.launched: list[FakeInstance] = []
-        self.cannot_launch = False
+        self.launch_error: Exception | None = None
+        self.note_error: Exception | None = None
         self.changes: list[list[int]] = []
         self.revision = Revision(
             "billing-tiny",
@@ -76,7 +83,7 @@ class Fleet:
             idle_s=IDLE_S,
             log=Path("/state/logs/billing-tiny.log"),
             launch=self._launch,
-            changed=lambda: self.changes.append(self.pids()),
+            changed=self._changed,
             clock=lambda: self.now,
         )
         self._ports = ports
@@ -106,9 +113,9 @@ class Fleet:
         await self.ready()
         return await request
 
-    async def fail(self) -> None:
+    async def fail(self, error: Exception | None = None) -> None:
         """The start of the last instance."""
-        self.launched[-1].ready.set_exception(ProcessFailed("no such table"))
+        self.launched[-1].ready.set_exception(error or ProcessFailed("no such table"))
         await settle()
 
     async def after(self, duration_s: float) -> None:
@@ -117,9 +124,14 @@ class Fleet:
         await settle()
 
     def _launch(self) -> FakeInstance:
-        if self.cannot_launch:
-            raise ProcessFailed("it cannot be executed")
+        if self.launch_error is not None:
+            raise self.launch_error
         number = len(self.launched)
         port = self._ports[min(number, len(self._ports) - 1)] if self._ports else 0
         self.launched.append(FakeInstance(100 + number, port))
         return self.launched[-1]
+
+    def _changed(self) -> None:
+        if self.note_error is not None:
+            raise self.note_error
+        self.changes.append(self.pids())

@@ -184,6 +184,41 @@ async def test_an_instance_that_breaks_off_before_it_answers_is_a_502_and_is_not
 
 
 @in_loop
+async def test_a_request_that_is_not_answered_in_time_is_a_504_and_is_dropped() -> None:
+    async with opened(timeout_s=0.2) as door, door.client() as client:
+        door.upstream.open.clear()
+        refused = await client.call(GET)
+        assert refused.start == b"HTTP/1.1 504 Gateway Timeout"
+        assert refused.body == b"billing-tiny took longer than 0.2 s\n"
+        await until(door.upstream.connections[0].at_eof)
+        door.upstream.open.set()
+        assert (await client.call(GET)).start == b"HTTP/1.1 204 No Content"
+        await door.fleet.after(IDLE_S)
+        await until(lambda: not door.fleet.revision.instances)  # it has no request any more
+
+
+@in_loop
+async def test_the_wait_for_an_instance_counts_and_who_is_refused_leaves_the_queue() -> None:
+    async with opened(ready=False, timeout_s=0.2) as door:
+        assert (await door.call(GET)).start == b"HTTP/1.1 504 Gateway Timeout"
+        await door.fleet.ready()
+        await door.fleet.after(IDLE_S)
+        assert not door.fleet.revision.instances
+    assert door.upstream.requests == []
+
+
+@in_loop
+async def test_an_answer_that_does_not_end_in_time_does_not_look_whole() -> None:
+    part = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\npart\r\n"
+    async with opened(Upstream([part]), timeout_s=0.2) as door, door.client() as client:
+        client.writer.write(GET)
+        assert b"part" in await client.reader.readuntil(b"part\r\n")
+        with pytest.raises((asyncio.IncompleteReadError, ConnectionResetError)):
+            await client.reader.readexactly(1)
+        await until(door.upstream.connections[0].at_eof)
+
+
+@in_loop
 async def test_an_answer_that_breaks_off_does_not_look_whole() -> None:
     async with opened(
         Upstream([b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nConnection: close\r\n\r\npart"])

@@ -68,6 +68,7 @@ specVersion: 0.36.0
 name: billing-tiny
 created: "2026-01-01T00:00:00Z"
 deploy:
+  healthEndpoints: {liveness: /alive}
   options:
     scale: {min: 0, max: 2}
     resources: {limits: {concurrency: 4}}
@@ -262,6 +263,23 @@ def test_an_instance_that_dies_in_flight_is_a_502_and_the_next_request_gets_anot
     assert status == 200
     assert other != pid
     assert activator.instances() == [int(other)]
+
+
+def test_a_running_instance_is_probed_where_its_func_yaml_says(activator: RunningActivator) -> None:
+    activator.idle_seconds = "60"
+    activator.start()
+    activator.get()
+    activator.until(lambda: "GET /alive" in activator.function_log)
+
+
+def test_it_serves_although_the_instances_cannot_be_noted(activator: RunningActivator) -> None:
+    (activator.home / "instances.json").mkdir()
+    activator.start()
+    status, pid = activator.get()
+    assert status == 200
+    activator.until(lambda: gone(int(pid)))
+    assert activator.stop() == 0
+    assert activator.log.count("not noted") == 4
 
 
 @pytest.mark.parametrize(

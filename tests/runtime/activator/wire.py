@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from runtime.activator.proxy import door, open_client
+from runtime.activator.proxy import REQUEST_TIMEOUT_S, door, open_client
 from runtime.ports import some_free
 from tests.runtime.activator.fakes import Fleet
 
@@ -111,7 +111,9 @@ class Door:
 
 
 @asynccontextmanager
-async def opened(upstream: Upstream | None = None, *, ready: bool = True) -> AsyncIterator[Door]:
+async def opened(
+    upstream: Upstream | None = None, *, ready: bool = True, timeout_s: float = REQUEST_TIMEOUT_S
+) -> AsyncIterator[Door]:
     upstream = upstream or Upstream()
     upstream.open.set()
     server = await asyncio.start_server(upstream.serve, "127.0.0.1", 0)
@@ -121,7 +123,7 @@ async def opened(upstream: Upstream | None = None, *, ready: bool = True) -> Asy
     if ready:
         fleet.revision.release(await fleet.running())
     async with open_client() as client:
-        runner = web.ServerRunner(door(fleet.revision, client), shutdown_timeout=1)
+        runner = web.ServerRunner(door(fleet.revision, client, timeout_s=timeout_s), shutdown_timeout=1)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", port).start()
         try:
