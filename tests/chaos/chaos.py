@@ -43,7 +43,8 @@ TAIL_LINES = 15
 
 @dataclass(frozen=True)
 class Plan:
-    """`kills` in all, `restarts` of them of the product as a whole; usage waits for each for `patience_s`."""
+    """`kills` in all, `restarts` of them of the product as a whole. Usage waits for each for `patience_s`; when
+    all is sent, the points that nothing was killed at yet have `aftermath_s`."""
 
     load: Load
     kills: int
@@ -51,6 +52,7 @@ class Plan:
     senders: int = 2
     settled_limit_s: float = 300.0
     patience_s: float = 2.0
+    aftermath_s: float = 60.0
 
 
 @dataclass(frozen=True)
@@ -108,15 +110,19 @@ def _kill(
     plan: Plan, product: Product, folder: Path, senders: "_Senders", say: Callable[[str], None]
 ) -> None:
     hits, armed = folder / points.HITS, folder / points.ARMED
-    said = 0
+    said, all_sent_at = 0, 0.0
 
     def look_after() -> bool:
-        nonlocal said
+        nonlocal said, all_sent_at
         kills = points.counts(hits).total()
         if kills >= said + SAY_EVERY_KILLS:
             said = kills
             say(f"{kills} of {plan.kills} kills")
-        return not senders.done()
+        if not senders.done():
+            return True
+        # What was announced late, or is tried again, may still reach a point.
+        all_sent_at = all_sent_at or time.monotonic()
+        return bool(points.missing(points.counts(hits))) and time.monotonic() < all_sent_at + plan.aftermath_s
 
     def restart() -> None:
         armed.unlink()

@@ -52,7 +52,9 @@ def test_nothing_is_lost_doubled_or_stuck_whatever_is_killed(
 @pytest.mark.parametrize("broken", [without_the_inbox, with_deltas_deleted_before_they_are_merged])
 def test_it_is_noticed_when_a_rule_is_broken(tmp_path: Path, broken: Callable[[Checkout], None]) -> None:
     outcome = burn(
-        tmp_path, Plan(LITTLE, LITTLE_KILLS, restarts=0, settled_limit_s=5, patience_s=0.5), broken
+        tmp_path,
+        Plan(LITTLE, LITTLE_KILLS, restarts=0, settled_limit_s=5, patience_s=0.5, aftermath_s=0),
+        broken,
     )
     assert any(line.startswith(("window", "bill")) for line in outcome.wrong), outcome
 
