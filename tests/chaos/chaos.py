@@ -43,8 +43,8 @@ TAIL_LINES = 15
 
 @dataclass(frozen=True)
 class Plan:
-    """`kills` in all, `restarts` of them of the product as a whole. Usage waits for each for `patience_s`; when
-    all is sent, the points that nothing was killed at yet have `aftermath_s`."""
+    """`kills` in all, `restarts` of them of the product as a whole. Usage waits for each for `patience_s`;
+    when all is sent, the points that nothing was killed at yet have `aftermath_s`."""
 
     load: Load
     kills: int
