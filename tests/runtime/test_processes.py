@@ -33,8 +33,8 @@ folder = Path(sys.argv[1])
 sleeps = "import time; time.sleep(600)"
 for name, program, orphan_signal in (
     ("one", sleeps, None),
-    # Deaf to SIGTERM, so that only its own signal ends it.
-    ("two", "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + sleeps, signal.SIGQUIT),
+    # Deaf to SIGTERM, so that only its own signal ends it (not SIGQUIT: a shell may have had it ignored).
+    ("two", "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + sleeps, signal.SIGUSR1),
 ):
     argv = (sys.executable, "-c", program)
     command = Command(name, argv, folder / f"{name}.log", {}, folder, orphan_signal=orphan_signal)
