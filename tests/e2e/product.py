@@ -3,7 +3,6 @@
 import json
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from urllib.parse import quote, urlencode
 
 import psycopg
 
+from runtime.ports import some_free
 from runtime.state import socket_dir
 from shared.adapters.redis_dead_letters import RedisDeadLetters
 from shared.config import environment
@@ -271,23 +271,17 @@ def until(
         time.sleep(0.05)
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
-
-
 @contextmanager
 def running_product(
     folder: Path, checkout: Path = CHECKOUT, settings: Mapping[str, str] | None = None
 ) -> Iterator[Product]:
     """`settings` go into the environment of `make run`, which runs from `checkout`."""
+    api_port, broker_port = some_free(2, frozenset())
     product = Product(
         folder / "state",
         folder / "triggers",
-        free_port(),
-        free_port(),
+        api_port,
+        broker_port,
         checkout=checkout,
         settings=settings or {},
     )
