@@ -64,7 +64,7 @@ def test_usage_outlives_all_retries_and_is_drained_when_postgresql_is_back(tmp_p
     with product_with_its_own_database(tmp_path, **impatient) as (product, server):
         tenant = product.tenant("outage")
         send(product, tenant, "before", EVENTS)
-        product.settle()
+        product.settle_usage()
         server.stop()
         send(product, tenant, "during", EVENTS)
         until(lambda: product.backlog() == 0, LIMIT_S, product.output)
