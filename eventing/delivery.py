@@ -1,4 +1,4 @@
-"""Handler → HTTP function that answers a Knative broker as it must be answered.
+"""Handler → receiver that answers a Knative broker as it must be answered.
 
 A broker repeats after 404, 408, 409, 429 and 5xx and takes every other 4xx as final; it takes a 2xx with
 a body for a failure, ce- headers for a reply, and chokes on long errors. Hence: 204 and nothing else
@@ -9,7 +9,7 @@ for what is not, 500 for a bug; 405 for anything that is no event.
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, Protocol, TypeVar
+from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 
 import msgspec
 from flask import Request, Response
@@ -28,6 +28,7 @@ DRAIN_BYTES_MAX: Final = 16 * 1024 * 1024
 CHUNK_BYTES: Final = 256 * 1024
 HEALTH_PATHS: Final = frozenset(("/health/liveness", "/health/readiness"))
 METRICS_PATH: Final = "/metrics"
+JSON: Final = "application/json"
 
 
 class Typed(Protocol):
@@ -41,46 +42,69 @@ E = TypeVar("E", bound=Typed)
 Function = Callable[[Request], Response]
 
 
-def event_function(
+class Answer(NamedTuple):
+    """`body` is JSON, or empty."""
+
+    status: int
+    body: bytes = b""
+
+
+TAKEN: Final = Answer(204)
+
+
+class Receiver(Generic[E]):
+    """Hands each event that is POSTed to `consume`, which returns once its effect is safe and raises what
+    `shared.domain.errors` names. Others than `decode` may read the request in a way of their own."""
+
+    def __init__(
+        self,
+        consume: Callable[[E], None],
+        read: Callable[[Mapping[str, str], bytes], E],
+        *,
+        metrics: EventMetrics | None = None,
+        body_bytes_max: int = BODY_BYTES_MAX,
+    ) -> None:
+        self._consume = consume
+        self._read = read
+        self._metrics = metrics or EventMetrics()
+        self.body_bytes_max = body_bytes_max
+
+    def take(self, headers: Mapping[str, str], body: Callable[[], bytes]) -> Answer:
+        """The answer to a POST with these headers (lower-case names). Raises nothing."""
+        started = time.monotonic()
+        event_type = ""
+        try:
+            event = self._read(headers, body())
+            event_type = event.type
+            self._consume(event)
+            outcome, answer = "accepted", TAKEN
+        except Exception as error:
+            outcome, answer = _refusal(error, headers)
+        self._metrics.observe(event_type, outcome, time.monotonic() - started)
+        return answer
+
+    def function(self) -> Function:
+        """The HTTP function for functions-framework, with probes and metrics."""
+
+        def handle(request: Request) -> Response:
+            if (answer := health_and_metrics(request, self._metrics)) is not None:
+                return answer
+            if request.method != "POST":
+                return _not_allowed("POST")
+            headers = {name.lower(): value for name, value in request.headers.items()}
+            return _response(self.take(headers, lambda: _body(request, self.body_bytes_max)))
+
+        return handle
+
+
+def event_receiver(
     consume: Callable[[Event], None],
     *,
     metrics: EventMetrics | None = None,
     body_bytes_max: int = BODY_BYTES_MAX,
-) -> Function:
-    """An HTTP function that hands each CloudEvent to `consume`, which returns once its effect is safe
-    and raises what `shared.domain.errors` names."""
-    return receiver(decode, consume, metrics=metrics, body_bytes_max=body_bytes_max)
-
-
-def receiver(
-    read: Callable[[Mapping[str, str], bytes], E],
-    consume: Callable[[E], None],
-    *,
-    metrics: EventMetrics | None = None,
-    body_bytes_max: int = BODY_BYTES_MAX,
-) -> Function:
-    """As `event_function`, for those who read the request in a way of their own."""
-    counted = metrics or EventMetrics()
-
-    def handle(request: Request) -> Response:
-        if (answer := health_and_metrics(request, counted)) is not None:
-            return answer
-        if request.method != "POST":
-            return _not_allowed("POST")
-        started = time.monotonic()
-        event_type = ""
-        headers = dict(request.headers.items())
-        try:
-            event = read(headers, _body(request, body_bytes_max))
-            event_type = event.type
-            consume(event)
-            outcome, answer = "accepted", _empty()
-        except Exception as error:
-            outcome, answer = _refusal(error, headers)
-        counted.observe(event_type, outcome, time.monotonic() - started)
-        return answer
-
-    return handle
+) -> Receiver[Event]:
+    """Of CloudEvents."""
+    return Receiver(consume, decode, metrics=metrics, body_bytes_max=body_bytes_max)
 
 
 def health_and_metrics(request: Request, metrics: EventMetrics) -> Response | None:
@@ -125,19 +149,19 @@ def _utf8(text: str) -> str:
     return text.encode(errors="replace").decode()
 
 
-def _refusal(error: Exception, headers: Mapping[str, str]) -> tuple[str, Response]:
+def _refusal(error: Exception, headers: Mapping[str, str]) -> tuple[str, Answer]:
     """What to count the failure as, and what to answer. Logs it, without the payload."""
-    which = f"event {clip(headers.get('Ce-Id', ''))} of {clip(headers.get('Ce-Source', ''))}"
+    which = f"event {clip(headers.get('ce-id', ''))} of {clip(headers.get('ce-source', ''))}"
     if isinstance(error, Rejected):
         first = clip(str(error.faults[0]), ANSWER_BYTES_MAX)
         logger.warning("refused %s: %d faults, first: %s", which, len(error.faults), first)
         outcome, status = ("too_large", 413) if isinstance(error, TooLarge) else ("rejected", 422)
-        return outcome, _answer(status, refusal_body(error.faults))
+        return outcome, Answer(status, refusal_body(error.faults))
     if isinstance(error, Unavailable):
         logger.warning("cannot take %s now: %s", which, error)
-        return "unavailable", _answer(503, b'{"error":"unavailable, repeat later"}')
+        return "unavailable", Answer(503, b'{"error":"unavailable, repeat later"}')
     logger.error("failed on %s", which, exc_info=error)
-    return "failed", _answer(500, b'{"error":"internal error"}')
+    return "failed", Answer(500, b'{"error":"internal error"}')
 
 
 def _body(request: Request, bytes_max: int) -> bytes:
@@ -153,25 +177,29 @@ def _body(request: Request, bytes_max: int) -> bytes:
             pieces.append(piece)
     if size > bytes_max:
         raise TooLarge.because("body", f"is larger than {bytes_max} bytes")
-    if request.content_length not in (None, size):
-        raise Rejected.because("body", f"ended after {size} of {request.content_length} bytes")
+    if request.content_length is not None:
+        check_length(size, request.content_length)
     return b"".join(pieces)
 
 
-def _empty() -> Response:
-    response = Response(status=204)
-    del response.headers["Content-Type"]
-    return response
+def check_length(size: int, announced: int) -> None:
+    """Raises Rejected where less of the body came than was announced."""
+    if size != announced:
+        raise Rejected.because("body", f"ended after {size} of {announced} bytes")
 
 
 def _not_allowed(methods: str) -> Response:
-    response = _answer(405, b'{"error":"method not allowed"}')
+    response = _response(Answer(405, b'{"error":"method not allowed"}'))
     response.headers["Allow"] = methods
     return response
 
 
-def _answer(status: int, body: bytes) -> Response:
+def _response(answer: Answer) -> Response:
+    if not answer.body:
+        response = Response(status=answer.status)
+        del response.headers["Content-Type"]
+        return response
     # An iterable without a length: else functions-framework reads the rest of the request into memory.
-    response = Response(iter((body,)), status=status, content_type="application/json")
-    response.content_length = len(body)
+    response = Response(iter((answer.body,)), status=answer.status, content_type=JSON)
+    response.content_length = len(answer.body)
     return response

@@ -80,13 +80,15 @@ def application() -> Handler:
     """The WSGI application."""
     from functions_framework import create_app
 
+    from eventing.shortcut import shortcut
+
     target = Settings.read(environment()).function_target
     app: Handler = create_app(target, source=__file__, signature_type="http")  # type: ignore[no-untyped-call]
+    function = import_module(f"functions.{target}.handler")
     # Only here, where no fork follows, may a function begin what it does beside its requests.
-    start = getattr(import_module(f"functions.{target}.handler"), "start", None)
-    if start is not None:
-        start()
-    return app
+    if hasattr(function, "start"):
+        function.start()
+    return shortcut(function.events, app) if hasattr(function, "events") else app
 
 
 def known() -> list[str]:

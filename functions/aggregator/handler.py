@@ -1,7 +1,7 @@
 """`usage.recorded` → accepted usage, then windows; the sweep's tick → what was left behind, made good."""
 
 from eventing import types
-from eventing.delivery import event_function
+from eventing.delivery import event_receiver
 from eventing.event import Event, check_source, json_of, sequence_of, tenant_of
 from functions import bootstrap
 
@@ -32,4 +32,5 @@ def _accept(event: Event) -> None:
     )
 
 
-handle = event_function(consume)
+events = event_receiver(consume)
+handle = events.function()

@@ -3,7 +3,7 @@
 import logging
 
 from eventing import types
-from eventing.delivery import receiver
+from eventing.delivery import Receiver
 from eventing.event import clip
 from functions import bootstrap
 from functions.dead_letter.letter import read
@@ -26,4 +26,5 @@ def _keep(letter: DeadLetter) -> None:
     bootstrap.dead_letters().keep(letter)
 
 
-handle = receiver(read, _keep, body_bytes_max=LETTER_BYTES_MAX)
+events = Receiver(_keep, read, body_bytes_max=LETTER_BYTES_MAX)
+handle = events.function()

@@ -1,7 +1,7 @@
 """`usage.aggregated` → accrued cost; the sweep's tick → that of every tenant whose notice got lost."""
 
 from eventing import types
-from eventing.delivery import event_function
+from eventing.delivery import event_receiver
 from eventing.event import Event, check_source, tenant_of
 from functions import bootstrap
 
@@ -30,4 +30,5 @@ def _accrue(event: Event) -> None:
         bootstrap.sending().wake()
 
 
-handle = event_function(consume)
+events = event_receiver(consume)
+handle = events.function()

@@ -74,22 +74,28 @@ def aggregate(groups: Grouped, series: Mapping[SeriesName, Series]) -> Windows:
 
 
 def roll_up(windows: Windows) -> Windows:
-    """5-minute windows with the hours and days they make up."""
+    """5-minute windows, those given, with the hours and days they make up."""
     hours = _wider(windows, WindowSize.H1)
-    return {**_wider(windows, WindowSize.M5), **hours, **_wider(hours, WindowSize.D1)}
+    return {**windows, **hours, **_wider(hours, WindowSize.D1)}
 
 
 def _wider(windows: Windows, size: WindowSize) -> Windows:
     sums: Windows = {}
     for key, facts in windows.items():
         of = WindowKey(size, floor(key.start, size), key.series)
-        sums.setdefault(of, WindowFacts()).add(facts)
+        if (total := sums.get(of)) is None:
+            total = sums[of] = WindowFacts()
+        total.add(facts)
     return sums
 
 
 def merge(into: Windows, windows: Windows) -> None:
+    """Adds the windows; facts of a window that is new to `into` become its own, and may change."""
     for key, facts in windows.items():
-        into.setdefault(key, WindowFacts()).add(facts)
+        if (total := into.get(key)) is None:
+            into[key] = facts
+        else:
+            total.add(facts)
 
 
 def _facts(windows: Windows, instant: datetime, series: Series) -> WindowFacts:

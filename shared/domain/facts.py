@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
-from fractions import Fraction
 from operator import mul
 
 from shared.domain import sketch
@@ -50,7 +49,7 @@ class WindowFacts:
         _, _, _, _, counts, durations_ns, lists, memories, cold, errors, cpu_ns, egress, _, _ = zip(
             *records, strict=True
         )
-        if set(counts) != {1} or any(durations is not None for durations in lists):
+        if set(counts) != {1} or lists.count(None) != len(lists):
             facts = cls()
             for record in records:
                 facts.add_record(record)
@@ -132,9 +131,6 @@ class WindowFacts:
         elif n:
             bucket = sketch.bucket_of(record.duration_ns // n)
             self.durations[bucket] = self.durations.get(bucket, 0) + n
-
-    def duration_quantiles_ns(self, *ps: Fraction) -> list[Fraction]:
-        return sketch.quantiles(self.durations, ps)
 
 
 NUMBERS = tuple(f.name for f in fields(WindowFacts) if f.name != "durations")

@@ -77,9 +77,11 @@ def quantiles(sketch: Mapping[int, int], ps: Iterable[Fraction]) -> list[Fractio
     return found
 
 
-def merge(into: Sketch, other: Mapping[int, int]) -> None:
+def merge(into: Sketch, other: Mapping[int, int]) -> Sketch:
+    """`into`, with the counts of the other added."""
     for bucket, count in other.items():
         into[bucket] = into.get(bucket, 0) + count
+    return into
 
 
 def encode(sketch: Mapping[int, int]) -> bytes:

@@ -16,6 +16,9 @@ class WindowSize(Enum):
     H1 = "1h"
     D1 = "1d"
 
+    # By identity: Enum's own hashes the name in Python, with every look-up of a window.
+    __hash__ = object.__hash__
+
     @property
     def length(self) -> timedelta:
         return _LENGTHS[self]

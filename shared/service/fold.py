@@ -84,9 +84,5 @@ def fold_deltas(transaction: FoldTransaction, deltas: Sequence[tuple[UUID, Windo
         merge(sums.setdefault(tenant_id, {}), windows)
     if not sums:
         return
-    added = {tenant_id: roll_up(windows) for tenant_id, windows in sums.items()}
-    stored = transaction.load(added)
-    for tenant_id, windows in added.items():
-        merge(stored.setdefault(tenant_id, {}), windows)
-    transaction.save(stored)
+    transaction.add({tenant_id: roll_up(windows) for tenant_id, windows in sums.items()})
     transaction.record_changes({tenant_id: windows.keys() for tenant_id, windows in sums.items()})

@@ -87,11 +87,8 @@ class FoldTransaction(Protocol):
     def take_delta(self, tenant_id: UUID, event_key: UUID) -> Windows | None:
         """One delta, removed by taking it; None where another took it."""
 
-    def load(self, keys: Mapping[UUID, Iterable[WindowKey]]) -> dict[UUID, Windows]:
-        """The windows that exist, by tenant."""
-
-    def save(self, windows: Mapping[UUID, Windows]) -> None:
-        """Put these windows in the place of what is stored under their keys."""
+    def add(self, windows: Mapping[UUID, Windows]) -> None:
+        """Add these facts to the windows that are stored, by tenant; those that are not begin with them."""
 
     def record_changes(self, changed: Mapping[UUID, Collection[WindowKey]]) -> None:
         """Advance each tenant's sequence and note the UTC days of the windows that changed, at least one."""

@@ -72,8 +72,8 @@ class Rebuild:
         }
         unfounded = stored.keys() - kept - recomputed.keys()
         wrong = {key for key, facts in recomputed.items() if stored.get(key) != facts}
-        transaction.delete(tenant_id, unfounded)
-        transaction.save({tenant_id: {key: recomputed[key] for key in wrong}})
+        transaction.delete(tenant_id, unfounded | wrong)
+        transaction.add({tenant_id: {key: recomputed[key] for key in wrong}})
         if unfounded or wrong:
             transaction.record_changes({tenant_id: unfounded | wrong})
         return Rebuilt(len(recomputed), tuple(sorted(kept, key=lambda key: (key.start, key.size.value))))

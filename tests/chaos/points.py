@@ -7,15 +7,19 @@ import os
 import random
 import signal
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import psycopg
 from psycopg.errors import Diagnostic
 
 from shared.config import environment
+
+if TYPE_CHECKING:
+    from shared.adapters.postgres.appending import Entry
+    from shared.adapters.postgres.pool import Connection
 
 HITS: Final = "kills.log"
 ARMED: Final = "armed"
@@ -131,9 +135,10 @@ def _install_usage(points: Points) -> None:
     from shared.adapters.postgres.windows import PostgresFold
     from shared.service.ingest import IngestUsage
 
-    _stop_in_statements(points)
+    _stop_in_partitions(points)
+    _stop_in_appends(points)
     _after(IngestUsage, "accept", lambda: points.reach(AFTER_COMMIT))
-    _before(PostgresFold, "save", lambda: points.reach(MID_FOLD))
+    _before(PostgresFold, "add", lambda: points.reach(MID_FOLD))
     _after(PostgresFold, "record_changes", lambda: points.reach(END_OF_FOLD))
     _install_sending(points)
 
@@ -161,20 +166,31 @@ def _install_broker(points: Points) -> None:
     _before(Chaos, "before_answer", lambda: points.reach(BROKER))
 
 
-def _stop_in_statements(points: Points) -> None:
+def _stop_in_partitions(points: Points) -> None:
     execute = psycopg.Connection.execute
 
     def stopping(self: psycopg.Connection[Any], query: Any, *args: Any, **kwargs: Any) -> Any:
         if isinstance(query, bytes) and query.lstrip().startswith(b"ALTER TABLE payload ATTACH"):
             points.reach(PARTITION)
-        if isinstance(query, bytes) and b"INSERT INTO payload" in query:
-            for point in (AFTER_INBOX, BEFORE_COMMIT):
-                if points.draws(point):
-                    execute(self, "SELECT set_config('chaos.stop_at', %s, false)", [point])
-                    self.add_notice_handler(_killer(points, point))
         return execute(self, query, *args, **kwargs)
 
     psycopg.Connection.execute = cast(Any, stopping)  # type: ignore[method-assign]
+
+
+def _stop_in_appends(points: Points) -> None:
+    from shared.adapters.postgres import usage
+
+    append = vars(usage)["append"]
+
+    def stopping(connection: "Connection", entries: "Sequence[Entry]") -> list[bool]:
+        for point in (AFTER_INBOX, BEFORE_COMMIT):
+            if points.draws(point):
+                connection.execute("SELECT set_config('chaos.stop_at', %s, false)", [point])
+                connection.add_notice_handler(_killer(points, point))
+        new: list[bool] = append(connection, entries)
+        return new
+
+    vars(usage)["append"] = stopping
 
 
 def _killer(points: Points, point: str) -> Callable[[Diagnostic], None]:

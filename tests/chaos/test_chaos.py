@@ -20,11 +20,9 @@ LIMIT_S = 300
 def without_the_inbox(checkout: Checkout) -> None:
     """Every delivery has an identity of its own."""
     checkout.replace(
-        "shared/adapters/postgres/usage.py",
-        '"event_key": part.event_key,\n                    "digest": part.usage.digest,\n'
-        '                    "received_at"',
-        '"event_key": __import__("uuid").uuid4(),\n                    "digest": part.usage.digest,\n'
-        '                    "received_at"',
+        "shared/adapters/postgres/appending.py",
+        "array(part.event_key.hex for part in parts)",
+        'array(__import__("uuid").uuid4().hex for part in parts)',
     )
 
 

@@ -16,7 +16,7 @@ from eventing.codec import Event
 from eventing.delivery import (
     ANSWER_BYTES_MAX,
     DRAIN_BYTES_MAX,
-    event_function,
+    event_receiver,
     health_and_metrics,
     refusal_body,
 )
@@ -73,7 +73,7 @@ def faults_of(response: Response) -> list[str]:
 
 def test_a_taken_event_is_answered_with_an_empty_204() -> None:
     taken: list[Event] = []
-    response = event_function(taken.append)(request_of(b'{"n": 1.50}'))
+    response = event_receiver(taken.append).function()(request_of(b'{"n": 1.50}'))
     assert (response.status_code, response.data, list(response.headers)) == (204, b"", [])
     assert [(event.id, event.data) for event in taken] == [("1", b'{"n": 1.50}')]
 
@@ -81,7 +81,7 @@ def test_a_taken_event_is_answered_with_an_empty_204() -> None:
 def test_any_path_takes_events() -> None:
     taken: list[Event] = []
     for path in ("/", "/a/b/", "/health", "/metrics/x"):
-        assert event_function(taken.append)(request_of(path=path)).status_code == 204
+        assert event_receiver(taken.append).function()(request_of(path=path)).status_code == 204
     assert len(taken) == 4
 
 
@@ -99,7 +99,7 @@ def test_any_path_takes_events() -> None:
 )
 def test_each_failure_has_its_status(error: Exception, status: int, outcome: str) -> None:
     metrics = EventMetrics()
-    response = event_function(raising(error), metrics=metrics)(request_of())
+    response = event_receiver(raising(error), metrics=metrics).function()(request_of())
     assert response.status_code == status
     assert response.status_code not in RETRIED
     assert len(response.data) <= ANSWER_BYTES_MAX
@@ -110,7 +110,7 @@ def test_each_failure_has_its_status(error: Exception, status: int, outcome: str
 
 
 def test_a_bug_is_logged_with_its_traceback_and_no_payload(caplog: pytest.LogCaptureFixture) -> None:
-    event_function(raising(ZeroDivisionError("oops")))(request_of(b'{"payload": "private"}'))
+    event_receiver(raising(ZeroDivisionError("oops"))).function()(request_of(b'{"payload": "private"}'))
     assert "ZeroDivisionError: oops" in caplog.text
     assert "event 1 of /s" in caplog.text
     assert "private" not in caplog.text
@@ -118,7 +118,7 @@ def test_a_bug_is_logged_with_its_traceback_and_no_payload(caplog: pytest.LogCap
 
 def test_what_is_no_event_is_refused_with_its_faults(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
-    function = event_function(raising(AssertionError("not to be called")))
+    function = event_receiver(raising(AssertionError("not to be called"))).function()
     response = function(request_of(headers={"Content-Type": "application/json"}))
     assert (response.status_code, faults_of(response)) == (422, ["content-type"])
     response = function(request_of(headers={"Ce-Id": "a\tb\x85", "Ce-Type": ""}))
@@ -128,13 +128,13 @@ def test_what_is_no_event_is_refused_with_its_faults(caplog: pytest.LogCaptureFi
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"])
 def test_another_method_is_405_and_never_a_retry(method: str) -> None:
-    response = event_function(raising(AssertionError()))(request_of(b"", method=method))
+    response = event_receiver(raising(AssertionError())).function()(request_of(b"", method=method))
     assert (response.status_code, response.headers["Allow"]) == (405, "POST")
 
 
 def test_a_body_of_the_limit_is_taken_and_one_byte_more_is_not() -> None:
     taken: list[Event] = []
-    function = event_function(taken.append, body_bytes_max=100)
+    function = event_receiver(taken.append, body_bytes_max=100).function()
     assert function(request_of(b"x" * 100)).status_code == 204
     assert function(chunked(BytesIO(b"x" * 100))).status_code == 204
     for request in (request_of(b"x" * 101), chunked(BytesIO(b"x" * 101))):
@@ -145,7 +145,7 @@ def test_a_body_of_the_limit_is_taken_and_one_byte_more_is_not() -> None:
 
 def test_an_endless_body_is_left_after_a_while_and_not_read_by_the_framework_either() -> None:
     body = Endless()
-    response = event_function(raising(AssertionError()), body_bytes_max=100)(chunked(body))
+    response = event_receiver(raising(AssertionError()), body_bytes_max=100).function()(chunked(body))
     assert response.status_code == 413
     assert response.is_streamed, "else functions-framework reads the request to its end"
     assert body.taken < 2 * DRAIN_BYTES_MAX
@@ -154,7 +154,7 @@ def test_an_endless_body_is_left_after_a_while_and_not_read_by_the_framework_eit
 def test_a_body_that_ends_early_is_not_taken_for_the_whole() -> None:
     request = request_of(b"[1,2]")
     request.environ |= {"wsgi.input_terminated": True, "CONTENT_LENGTH": "10"}
-    response = event_function(raising(AssertionError()))(Request(request.environ))
+    response = event_receiver(raising(AssertionError())).function()(Request(request.environ))
     assert (response.status_code, faults_of(response)) == (422, ["body"])
 
 
@@ -163,7 +163,7 @@ def test_a_body_that_ends_early_is_not_taken_for_the_whole() -> None:
 
 @pytest.mark.parametrize("path", ["/health/liveness", "/health/readiness"])
 def test_probes_are_answered_without_asking_anything(path: str) -> None:
-    function = event_function(raising(AssertionError()))
+    function = event_receiver(raising(AssertionError())).function()
     response = function(request_of(b"", method="GET", path=path, headers={}))
     assert (response.status_code, response.data) == (200, b"ok\n")
     assert function(request_of(path=path)).status_code == 405
@@ -172,7 +172,7 @@ def test_probes_are_answered_without_asking_anything(path: str) -> None:
 def test_metrics_count_by_type_and_outcome_and_senders_cannot_add_types() -> None:
     metrics = EventMetrics()
     taken: list[Event] = []
-    function = event_function(taken.append, metrics=metrics)
+    function = event_receiver(taken.append, metrics=metrics).function()
     for n in range(100):
         function(request_of(headers={**BINARY, "Ce-Type": f"made.up.{n}"}))
     function(request_of())

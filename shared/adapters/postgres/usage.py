@@ -1,36 +1,19 @@
-"""Accepted usage in PostgreSQL: inbox key, payload and delta, in one round trip."""
+"""Accepted usage in PostgreSQL: inbox key, payload and delta, in one commit."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 import psycopg
 
-from shared.adapters.postgres import delta
+from shared.adapters.postgres.appending import Entry, append
+from shared.adapters.postgres.group_commit import GroupCommit
 from shared.adapters.postgres.pool import Connection, Database
-from shared.adapters.postgres.windows import GIVEN_UP, shard_of
+from shared.adapters.postgres.windows import GIVEN_UP
 from shared.domain.aggregate import Windows
 from shared.domain.errors import Conflict
 from shared.domain.usage import Part
 
-_APPEND = b"""
-    WITH inbox AS (
-        INSERT INTO usage_inbox (tenant_id, event_key, digest, received_at)
-        VALUES (%(tenant_id)s, %(event_key)s, %(digest)s, %(received_at)s)
-        ON CONFLICT DO NOTHING RETURNING 1
-    ), payloads AS (
-        INSERT INTO payload (tenant_id, event_key, seq, received_at, recorded_at, source, event_id,
-                             touches_from, touches_until, body)
-        SELECT %(tenant_id)s, %(event_key)s, seq, %(received_at)s, %(recorded_at)s, %(source)s, %(id)s,
-               %(touches_from)s, %(touches_until)s, body
-        FROM inbox, unnest(%(bodies)b::text[]) WITH ORDINALITY b (body, seq)
-    ), deltas AS (
-        INSERT INTO usage_delta (tenant_id, event_key, shard, delta, batch_source, batch_number, batch_at)
-        SELECT %(tenant_id)s, %(event_key)s, %(shard)s, %(delta)s, %(batch_source)s, %(batch_number)s,
-               %(batch_at)s
-        FROM inbox
-    )
-    SELECT count(*) FROM inbox
-"""
 _NOTE_CONFLICT = b"""
     INSERT INTO usage_conflict AS c (tenant_id, event_key, refused_digest, kept_digest, source, event_id,
                                      first_seen_at, last_seen_at, count)
@@ -39,6 +22,9 @@ _NOTE_CONFLICT = b"""
     ON CONFLICT (tenant_id, event_key, refused_digest) DO UPDATE
     SET count = c.count + 1, last_seen_at = greatest(c.last_seen_at, excluded.last_seen_at)
 """
+_SHARED_SIZE_MAX = 16_000
+"""Characters of a payload; larger ones are worth a commit, and a core, of their own."""
+_GROUP_MAX = 64
 _PARTITION_LOCK = 0x7061_796C
 _PARTITIONS_AHEAD = 2
 
@@ -48,13 +34,15 @@ class PostgresUsageLog:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._together = GroupCommit(self._write, group_max=_GROUP_MAX)
 
     def append(self, part: Part, windows: Windows) -> bool:
-        try:
-            return self._append(part, windows)
-        except psycopg.errors.CheckViolation:
-            self.create_partitions(part.received_at.astimezone(UTC).date())
-            return self._append(part, windows)
+        entry = Entry(part, windows)
+        if entry.size > _SHARED_SIZE_MAX:
+            (is_new,) = self._write([entry])
+        else:
+            is_new = self._together.submit((part.tenant_id, part.event_key), entry)
+        return is_new or not self.is_known(part)
 
     def is_known(self, part: Part) -> bool:
         with self._database.statement() as connection:
@@ -85,30 +73,17 @@ class PostgresUsageLog:
                 },
             )
 
-    def _append(self, part: Part, windows: Windows) -> bool:
+    def _write(self, entries: Sequence[Entry]) -> Sequence[bool]:
+        try:
+            return self._append(entries)
+        except psycopg.errors.CheckViolation:
+            for day in {entry.part.received_at.astimezone(UTC).date() for entry in entries}:
+                self.create_partitions(day)
+            return self._append(entries)
+
+    def _append(self, entries: Sequence[Entry]) -> Sequence[bool]:
         with self._database.statement() as connection:
-            row = connection.execute(
-                _APPEND,
-                {
-                    "tenant_id": part.tenant_id,
-                    "event_key": part.event_key,
-                    "digest": part.usage.digest,
-                    "received_at": part.received_at,
-                    "recorded_at": part.recorded_at,
-                    "source": part.source,
-                    "id": part.id,
-                    "touches_from": min(window.start for window in windows),
-                    "touches_until": max(window.end for window in windows),
-                    "bodies": list(part.bodies),
-                    "shard": shard_of(part.tenant_id),
-                    "delta": delta.encode(windows),
-                    "batch_source": part.source if part.sequence is not None else None,
-                    "batch_number": part.sequence,
-                    "batch_at": part.received_at if part.sequence is not None else None,
-                },
-            ).fetchone()
-            assert row is not None
-            return bool(row[0]) or not _is_known(connection, part)
+            return append(connection, entries)
 
     def create_partitions(self, day: date) -> None:
         """Make sure that payloads that arrive on `day` and the next days have a partition."""

@@ -7,23 +7,56 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from fractions import Fraction
 from hashlib import sha1
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
 from shared.domain import sketch
 from shared.domain.aggregate import Series, WindowKey
-from shared.domain.facts import NUMBERS, WindowFacts
+from shared.domain.facts import NUMBERS, SUMS, WindowFacts
+from shared.domain.sketch import Sketch
 from shared.domain.windows import EPOCH, WindowSize
 
 _SECOND = timedelta(seconds=1)
 _HALF, _MOST = Fraction(1, 2), Fraction(95, 100)
+_EACH_NUMBER = [attrgetter(name) for name in NUMBERS]
 
 KEY_TYPES = ("uuid[]", "text[]", "bigint[]", "uuid[]", "uuid[]")
 """Tenant, size, start in seconds since EPOCH, service, revision."""
 ROW_TYPES = (*KEY_TYPES, "uuid[]", *["numeric[]"] * len(NUMBERS), "text[]", "bigint[]", "bigint[]")
 """The key, the id, NUMBERS, the sketch in hex, p50 and p95 in ns."""
 
-TenantWindows = Iterable[tuple[UUID, WindowKey, WindowFacts]]
+_FACTS = ", ".join(NUMBERS)
+KEY = "tenant_id, window_size, window_start, service_id, revision_id"
+SELECT_WINDOWS = f"SELECT {KEY}, {_FACTS}, sketch FROM usage_aggregate"
+_DERIVED = ("sketch", "p50_duration_ms", "p95_duration_ms")
+ADD_WINDOWS = f"""
+    INSERT INTO usage_aggregate AS a ({KEY}, window_end, id, {_FACTS}, {", ".join(_DERIVED)})
+    SELECT tenant_id, window_size, to_timestamp(start_s), service_id, revision_id,
+           to_timestamp(start_s) + CASE window_size
+               WHEN '5m' THEN '5 minutes'::interval WHEN '1h' THEN '1 hour' ELSE '24 hours' END,
+           id, {_FACTS}, decode(sketch_hex, 'hex'), p50_ns / 1e6, p95_ns / 1e6
+    FROM unnest({", ".join(f"%s::{type}" for type in ROW_TYPES)})
+        w (tenant_id, window_size, start_s, service_id, revision_id, id, {_FACTS},
+           sketch_hex, p50_ns, p95_ns)
+    ON CONFLICT ({KEY}) DO UPDATE SET
+        {", ".join(f"{name} = a.{name} + excluded.{name}" for name in SUMS)},
+        max_memory_bytes = greatest(a.max_memory_bytes, excluded.max_memory_bytes),
+        {", ".join(f"{name} = excluded.{name}" for name in _DERIVED)}
+""".encode()
+SELECT_SKETCHES = (
+    f"SELECT n, sketch FROM unnest({', '.join(f'%s::{type}' for type in KEY_TYPES)})"
+    " WITH ORDINALITY k (tenant_id, window_size, start_s, service_id, revision_id, n)"
+    " JOIN usage_aggregate a ON (a.tenant_id, a.window_size, a.window_start, a.service_id, a.revision_id)"
+    " = (k.tenant_id, k.window_size, to_timestamp(start_s), k.service_id, k.revision_id)"
+).encode()
+KEYS = (
+    "SELECT tenant_id, window_size, to_timestamp(start_s), service_id, revision_id"
+    f" FROM unnest({', '.join(f'%s::{type}' for type in KEY_TYPES)})"
+    " k (tenant_id, window_size, start_s, service_id, revision_id)"
+)
+
+TenantWindow = tuple[UUID, WindowKey, WindowFacts]
 
 
 def key_columns(keys: Iterable[tuple[UUID, WindowKey]]) -> list[str]:
@@ -31,13 +64,16 @@ def key_columns(keys: Iterable[tuple[UUID, WindowKey]]) -> list[str]:
     return _literals([_key(tenant_id, key) for tenant_id, key in keys], len(KEY_TYPES))
 
 
-def row_columns(windows: TenantWindows) -> list[str]:
-    """Literals of ROW_TYPES."""
-    return _literals([_row(*window) for window in windows], len(ROW_TYPES))
-
-
-def key_order(key: WindowKey) -> tuple[Any, ...]:
-    return key.size.value, key.start, key.series
+def row_columns(windows: Sequence[TenantWindow], durations: Iterable[Sketch]) -> list[str]:
+    """Literals of ROW_TYPES; of each window the sketch is that of `durations`."""
+    keys = [_key(tenant_id, key) for tenant_id, key, _ in windows]
+    facts = [of_window for _, _, of_window in windows]
+    return [
+        *_literals(keys, len(KEY_TYPES)),
+        array(_id(" ".join(key)) for key in keys),
+        *(array(map(str, map(number, facts))) for number in _EACH_NUMBER),
+        *_literals([_sketched(sketch) for sketch in durations], 3),
+    ]
 
 
 def read_window(row: Sequence[Any]) -> tuple[WindowKey, WindowFacts]:
@@ -59,15 +95,14 @@ def _key(tenant_id: UUID, key: WindowKey) -> tuple[str, ...]:
     return tenant_id.hex, key.size.value, str(start_s), key.series.service_id.hex, key.series.revision_id.hex
 
 
-def _row(tenant_id: UUID, key: WindowKey, facts: WindowFacts) -> tuple[str, ...]:
-    columns = _key(tenant_id, key)
-    return (
-        *columns,
-        _id(" ".join(columns)),
-        *(str(getattr(facts, number)) for number in NUMBERS),
-        f'"{sketch.encode(facts.durations).hex()}"',
-        *(str(int(ns + _HALF)) for ns in facts.duration_quantiles_ns(_HALF, _MOST)),
-    )
+def _sketched(durations: Sketch) -> tuple[str, ...]:
+    quantiles_ns = sketch.quantiles(durations, (_HALF, _MOST))
+    return f'"{sketch.encode(durations).hex()}"', *(str(_rounded(ns)) for ns in quantiles_ns)
+
+
+def _rounded(ns: Fraction) -> int:
+    """Half up."""
+    return (2 * ns.numerator + ns.denominator) // (2 * ns.denominator)
 
 
 def _id(name: str) -> str:

@@ -12,17 +12,19 @@ from shared.adapters.postgres import delta, outbox
 from shared.adapters.postgres.batches import Noted, TakenBatches
 from shared.adapters.postgres.pool import Connection, Database
 from shared.adapters.postgres.window_rows import (
-    KEY_TYPES,
-    ROW_TYPES,
+    ADD_WINDOWS,
+    KEY,
+    KEYS,
+    SELECT_SKETCHES,
+    SELECT_WINDOWS,
     array,
     key_columns,
-    key_order,
     read_window,
     row_columns,
 )
+from shared.domain import sketch
 from shared.domain.aggregate import WindowKey, Windows
 from shared.domain.events import Fact, UsageAggregated
-from shared.domain.facts import NUMBERS
 from shared.domain.usage import AHEAD_S_MAX
 from shared.domain.windows import WindowSize, floor
 from shared.service.ports import NewId
@@ -33,29 +35,7 @@ GIVEN_UP = b"given up"
 _DELTAS_MAX = 2_000
 _DELTA_BYTES_MAX = 2 * 1024 * 1024
 """Decoded, a byte of a delta takes some twenty."""
-
 _TAKEN = "tenant_id, delta, batch_source, batch_number, batch_at"
-_FACTS = ", ".join(NUMBERS)
-_KEY = "tenant_id, window_size, window_start, service_id, revision_id"
-_SELECT = f"SELECT a.tenant_id, a.window_size, a.window_start, a.service_id, a.revision_id, {_FACTS}, sketch"
-_DERIVED = ("sketch", "p50_duration_ms", "p95_duration_ms")
-_UPSERT = f"""
-    INSERT INTO usage_aggregate ({_KEY}, window_end, id, {_FACTS}, {", ".join(_DERIVED)})
-    SELECT tenant_id, window_size, to_timestamp(start_s), service_id, revision_id,
-           to_timestamp(start_s) + CASE window_size
-               WHEN '5m' THEN '5 minutes'::interval WHEN '1h' THEN '1 hour' ELSE '24 hours' END,
-           id, {_FACTS}, decode(sketch_hex, 'hex'), p50_ns / 1e6, p95_ns / 1e6
-    FROM unnest({", ".join(f"%s::{type}" for type in ROW_TYPES)})
-        w (tenant_id, window_size, start_s, service_id, revision_id, id, {_FACTS},
-           sketch_hex, p50_ns, p95_ns)
-    ON CONFLICT ({_KEY}) DO UPDATE
-    SET {", ".join(f"{name} = excluded.{name}" for name in (*NUMBERS, *_DERIVED))}
-""".encode()
-_KEYS = (
-    "SELECT tenant_id, window_size, to_timestamp(start_s), service_id, revision_id"
-    f" FROM unnest({', '.join(f'%s::{type}' for type in KEY_TYPES)})"
-    " k (tenant_id, window_size, start_s, service_id, revision_id)"
-)
 
 
 def shard_of(tenant_id: UUID) -> int:
@@ -190,25 +170,21 @@ class PostgresFold:
         if row is not None:
             self.batches.add(*row)
 
-    def load(self, keys: Mapping[UUID, Iterable[WindowKey]]) -> dict[UUID, Windows]:
-        columns = key_columns((tenant_id, key) for tenant_id, of_tenant in keys.items() for key in of_tenant)
-        rows = self._connection.execute(
-            f"{_SELECT} FROM usage_aggregate a JOIN ({_KEYS}) k ({_KEY}) USING ({_KEY})".encode(), columns
-        )
-        found: dict[UUID, Windows] = {}
-        for row in rows:
-            key, facts = read_window(row)
-            found.setdefault(row[0], {})[key] = facts
-        return found
-
-    def save(self, windows: Mapping[UUID, Windows]) -> None:
+    def add(self, windows: Mapping[UUID, Windows]) -> None:
         rows = [
-            (tenant_id, key, of_tenant[key])
+            (tenant_id, key, facts)
             for tenant_id, of_tenant in sorted(windows.items())
-            for key in sorted(of_tenant, key=key_order)
+            for key, facts in of_tenant.items()
         ]
-        if rows:
-            self._connection.execute(_UPSERT, row_columns(rows))
+        if not rows:
+            return
+        # Numbers are added where they are. Sketches are not: PostgreSQL cannot merge them.
+        durations = [facts.durations for _, _, facts in rows]
+        for n, stored in self._connection.execute(
+            SELECT_SKETCHES, key_columns((tenant_id, key) for tenant_id, key, _ in rows)
+        ):
+            durations[n - 1] = sketch.merge(sketch.decode(stored), durations[n - 1])
+        self._connection.execute(ADD_WINDOWS, row_columns(rows, durations))
 
     def record_changes(self, changed: Mapping[UUID, Collection[WindowKey]]) -> None:
         spans = [
@@ -277,14 +253,13 @@ class PostgresRebuild(PostgresFold):
 
     def delete(self, tenant_id: UUID, keys: Iterable[WindowKey]) -> None:
         self._connection.execute(
-            f"DELETE FROM usage_aggregate WHERE ({_KEY}) IN ({_KEYS})".encode(),
+            f"DELETE FROM usage_aggregate WHERE ({KEY}) IN ({KEYS})".encode(),
             key_columns((tenant_id, key) for key in keys),
         )
 
     def load_between(self, tenant_id: UUID, start: datetime, end: datetime) -> Windows:
         rows = self._connection.execute(
-            f"{_SELECT} FROM usage_aggregate a"
-            " WHERE tenant_id = %s AND window_start >= %s AND window_start < %s".encode(),
+            f"{SELECT_WINDOWS} WHERE tenant_id = %s AND window_start >= %s AND window_start < %s".encode(),
             (tenant_id, start, end),
         )
         return dict(read_window(row) for row in rows)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from shared.domain.aggregate import Series, SeriesName, WindowKey, aggregate, group, merge, roll_up
 from shared.domain.facts import WindowFacts
 from shared.domain.usage import UsageRecord, event_key
-from shared.domain.windows import WindowSize
+from shared.domain.windows import WindowSize, floor
 
 NOON = datetime(2025, 10, 15, 12, tzinfo=UTC)
 WAITER, HELLO = Series(UUID(int=1), UUID(int=2)), Series(UUID(int=3), UUID(int=4))
@@ -93,6 +93,8 @@ def test_event_keys_tell_apart_what_concatenation_would_not() -> None:
 def test_rolling_up_leaves_its_input_alone() -> None:
     windows = aggregate(group([waiter(NOON)]), SERIES)
     before = dict(windows)
-    roll_up(windows)[WindowKey(WindowSize.M5, NOON, WAITER)].add(WindowFacts(records=5))
+    rolled_up = roll_up(windows)
+    for size in (WindowSize.H1, WindowSize.D1):
+        rolled_up[WindowKey(size, floor(NOON, size), WAITER)].add(WindowFacts(records=5))
     assert windows == before
     assert windows[WindowKey(WindowSize.M5, NOON, WAITER)].records == 1
