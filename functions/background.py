@@ -19,7 +19,8 @@ class Background:
     """Calls `work` at once when started, then whenever woken or due.
 
     `work` returns the seconds until it wants to be called again, None for only when woken. What it raises
-    is logged, and it is called again after a growing pause, however often it is woken. When the main
+    is logged, and it is called again after a growing pause, however often it is woken. Between two calls
+    there are at least `rest_s`. When the main
     thread has ended, or at `stop`, the call in progress ends, `drain` is called once, and the process
     waits for both no longer than `drain_limit_s`.
 
@@ -33,11 +34,13 @@ class Background:
         *,
         drain: Callable[[], None] | None = None,
         drain_limit_s: float = 20.0,
+        rest_s: float = 0.0,
     ) -> None:
         self._name = name
         self._work = work
         self._drain = drain
         self._drain_limit_s = drain_limit_s
+        self._rest_s = rest_s
         self._starting = threading.Lock()
         self._keeper: threading.Thread | None = None
         self._woken = threading.Event()
@@ -98,7 +101,7 @@ class Background:
             else:
                 backoff_s = BACKOFF_S
                 # Asked again: `stop` may have woken it before the clear above.
-                if not self._stopping.is_set():
+                if not self._stopping.wait(self._rest_s):
                     self._woken.wait(pause_s)
         if self._drain is not None:
             try:

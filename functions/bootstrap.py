@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from shared.service.triage import Triage
 
 
+FOLD_REST_S = 0.5
+"""What comes meanwhile is folded at once: of a busy window each fold costs the same, however much it adds."""
+
 T = TypeVar("T")
 _building = RLock()
 
@@ -180,7 +183,7 @@ def folding() -> Background:
         fold.run(announce_every=timedelta(0))
         _send_pending()
 
-    return Background("folding", work, drain=drain)
+    return Background("folding", work, drain=drain, rest_s=FOLD_REST_S)
 
 
 @once
@@ -224,7 +227,7 @@ def _relay() -> "Relay":
 def _database() -> "Database":
     from shared.adapters.postgres.pool import Database
 
-    return Database(settings().database_url, pool_size_max=settings().threads + 2)
+    return Database(settings().database_url, pool_size_max=settings().database_connections)
 
 
 @once

@@ -16,13 +16,15 @@ class Settings:
     """What a function is told from outside.
 
     `database_url` and `redis_url` are libpq and redis URLs; `sink_url` is where events go (K_SINK, as a
-    SinkBinding injects it); `port`, `workers` and `threads` shape the server.
+    SinkBinding injects it); `port`, `workers` and `threads` shape the server, and each worker opens at most
+    `database_connections`.
     """
 
     function_target: str = ""
     port: int = 8080
     workers: int = 1
     threads: int = 8
+    database_connections: int = 5
     database_url: str = ""
     redis_url: str = ""
     sink_url: str = ""
@@ -36,6 +38,7 @@ class Settings:
             port=int(env.get("PORT", "8080")),
             workers=int(env.get("WORKERS", "1")),
             threads=int(env.get("THREADS", "8")),
+            database_connections=int(env.get("DATABASE_CONNECTIONS", "5")),
             database_url=env.get("DATABASE_URL", ""),
             redis_url=env.get("REDIS_URL", ""),
             sink_url=env.get("K_SINK", ""),

@@ -20,6 +20,8 @@ from shared.domain.usage import (
     UsageRecord,
 )
 
+_new = tuple.__new__
+
 
 class Arrival(NamedTuple):
     """The instants that records are held against, in UTC.
@@ -41,31 +43,46 @@ def usage_record(sent: Record, arrival: Arrival) -> UsageRecord:
     if not EARLIEST <= ended_at <= arrival.latest:
         raise Wrong("timestamp is out of range")
     invocations = 1 if sent.invocations is UNSET else sent.invocations
-    duration_ns, durations_ns = _durations(sent, invocations)
-    cold_starts = _cold_starts(sent)
+    # What few send is looked at in functions of its own: calls are a fifth of reading a record.
+    if sent.duration_seconds is UNSET and sent.durations_ns is UNSET:
+        duration_ns, durations_ns = sent.duration_ns or 0, None
+    else:
+        duration_ns, durations_ns = _durations(sent, invocations)
+    if sent.cold_starts is UNSET:
+        cold_starts = 1 if sent.cold_start else 0
+    elif sent.cold_start is UNSET or sent.cold_start == (sent.cold_starts > 0):
+        cold_starts = sent.cold_starts
+    else:
+        raise Wrong("cold_start and cold_starts disagree")
     errors = sent.errors or 0
     if duration_ns > invocations * DURATION_NS_MAX or cold_starts > invocations or errors > invocations:
         raise Wrong("more than the invocations allow")
     cpu_ns = 0 if sent.cpu_seconds is UNSET else nanoseconds(sent.cpu_seconds)
     if cpu_ns > CPU_NS_MAX:
         raise Wrong("cpu_seconds is out of range")
-    started_at, provisioned_ns = _capacity(sent, arrival)
-    # By position: by name takes 0.4 µs more, a tenth of reading a record.
-    return UsageRecord(
-        sent.service_name,
-        ended_at,
-        sent.namespace or DEFAULT_NAMESPACE,
-        sent.revision or DEFAULT_REVISION,
-        invocations,
-        duration_ns,
-        durations_ns,
-        0 if sent.memory_mb is UNSET else memory_bytes(sent.memory_mb),
-        cold_starts,
-        errors,
-        cpu_ns,
-        sent.egress_bytes or 0,
-        started_at,
-        provisioned_ns,
+    if sent.started_at is UNSET and sent.provisioned_seconds is UNSET:
+        started_at, provisioned_ns = None, 0
+    else:
+        started_at, provisioned_ns = _capacity(sent, arrival)
+    # As a tuple at once: by way of its constructor it takes three times as long.
+    return _new(
+        UsageRecord,
+        (
+            sent.service_name,
+            ended_at,
+            sent.namespace or DEFAULT_NAMESPACE,
+            sent.revision or DEFAULT_REVISION,
+            invocations,
+            duration_ns,
+            durations_ns,
+            0 if sent.memory_mb is UNSET else memory_bytes(sent.memory_mb),
+            cold_starts,
+            errors,
+            cpu_ns,
+            sent.egress_bytes or 0,
+            started_at,
+            provisioned_ns,
+        ),
     )
 
 
@@ -84,17 +101,7 @@ def _durations(sent: Record, invocations: int) -> tuple[int, tuple[int, ...] | N
     return total_ns, tuple(sent.durations_ns)
 
 
-def _cold_starts(sent: Record) -> int:
-    if sent.cold_starts is UNSET:
-        return 1 if sent.cold_start else 0
-    if sent.cold_start is not UNSET and sent.cold_start != (sent.cold_starts > 0):
-        raise Wrong("cold_start and cold_starts disagree")
-    return sent.cold_starts
-
-
-def _capacity(sent: Record, arrival: Arrival) -> tuple[datetime | None, int]:
-    if sent.started_at is UNSET and sent.provisioned_seconds is UNSET:
-        return None, 0
+def _capacity(sent: Record, arrival: Arrival) -> tuple[datetime, int]:
     if sent.started_at is UNSET or sent.provisioned_seconds is UNSET:
         raise Wrong("half a capacity")
     started_at = instant(sent.started_at)

@@ -49,12 +49,12 @@ class Fold:
                 with self._windows.locked(shard, wait=wait) as transaction:
                     if transaction is None:
                         return False
-                    deltas = transaction.take_deltas()
+                    deltas, are_more = transaction.take_deltas()
                     fold_deltas(transaction, deltas)
                     now = self._clock()
                     for fact in transaction.due_announcements(now, now - announce_every):
                         transaction.announce(fact, now)
-                if not deltas:
+                if not are_more:
                     return True
         except Unavailable:
             raise

@@ -77,8 +77,8 @@ class UsageLog(Protocol):
 class FoldTransaction(Protocol):
     """One transaction that holds the fold lock of a shard of tenants."""
 
-    def take_deltas(self) -> Sequence[tuple[UUID, Windows]]:
-        """Some deltas (tenant, 5-minute windows), removed by taking them; none where there are none left.
+    def take_deltas(self) -> tuple[Sequence[tuple[UUID, Windows]], bool]:
+        """Deltas (tenant, 5-minute windows), removed by taking them, and whether there are more.
 
         No more at once than fits into memory. That a numbered batch came is noted with the taking, so a
         rebuild, which takes nothing twice, changes no gap.

@@ -30,9 +30,9 @@ def with_deltas_deleted_before_they_are_merged(checkout: Checkout) -> None:
     """Taken in a transaction of their own, which is committed before that of the windows."""
     checkout.replace(
         "shared/adapters/postgres/windows.py",
-        'rows = self._connection.execute(\n            "DELETE FROM usage_delta WHERE ctid',
+        'rows = self._connection.execute(\n            "WITH waiting AS',
         'rows = __import__("psycopg").connect(self._connection.info.dsn, autocommit=True).execute(\n'
-        '            "DELETE FROM usage_delta WHERE ctid',
+        '            "WITH waiting AS',
     )
 
 

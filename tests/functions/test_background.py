@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from http.client import HTTPConnection
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,29 @@ def started() -> Iterator[Callable[[Background], Background]]:
 
 
 Started = Callable[[Background], Background]
+
+
+def test_it_rests_between_calls_however_often_it_is_woken(started: Started) -> None:
+    times: list[float] = []
+    work = Work()
+
+    def timed() -> float | None:
+        times.append(time.monotonic())
+        return work()
+
+    background = started(Background("test", timed, rest_s=0.2))
+    for calls in (1, 2, 3):
+        background.wake()
+        work.wait_for(calls)
+    assert min(later - earlier for earlier, later in pairwise(times)) >= 0.2
+
+
+def test_a_rest_keeps_nobody_from_ending(started: Started) -> None:
+    drained = threading.Event()
+    background = started(Background("test", Work(), drain=drained.set, rest_s=LIMIT_S))
+    background.start()
+    background.stop()
+    assert drained.is_set()
 
 
 def test_nothing_runs_before_it_is_started_and_then_at_once(started: Started) -> None:

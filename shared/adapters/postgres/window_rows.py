@@ -5,7 +5,6 @@ Many rows travel as one array literal for each column, made here: psycopg's own 
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
-from fractions import Fraction
 from hashlib import sha1
 from operator import attrgetter
 from typing import Any
@@ -18,7 +17,6 @@ from shared.domain.sketch import Sketch
 from shared.domain.windows import EPOCH, WindowSize
 
 _SECOND = timedelta(seconds=1)
-_HALF, _MOST = Fraction(1, 2), Fraction(95, 100)
 _EACH_NUMBER = [attrgetter(name) for name in NUMBERS]
 
 KEY_TYPES = ("uuid[]", "text[]", "bigint[]", "uuid[]", "uuid[]")
@@ -56,23 +54,29 @@ KEYS = (
     " k (tenant_id, window_size, start_s, service_id, revision_id)"
 )
 
-TenantWindow = tuple[UUID, WindowKey, WindowFacts]
+KeyTexts = tuple[str, ...]
 
 
-def key_columns(keys: Iterable[tuple[UUID, WindowKey]]) -> list[str]:
+def key_texts(tenant_id: UUID, key: WindowKey) -> KeyTexts:
+    """Of KEY_TYPES."""
+    start_s = (key.start - EPOCH) // _SECOND
+    return tenant_id.hex, key.size.value, str(start_s), key.series.service_id.hex, key.series.revision_id.hex
+
+
+def key_columns(keys: Sequence[KeyTexts]) -> list[str]:
     """Literals of KEY_TYPES."""
-    return _literals([_key(tenant_id, key) for tenant_id, key in keys], len(KEY_TYPES))
+    return _literals(keys, len(KEY_TYPES))
 
 
-def row_columns(windows: Sequence[TenantWindow], durations: Iterable[Sketch]) -> list[str]:
-    """Literals of ROW_TYPES; of each window the sketch is that of `durations`."""
-    keys = [_key(tenant_id, key) for tenant_id, key, _ in windows]
-    facts = [of_window for _, _, of_window in windows]
+def row_columns(
+    keys: Sequence[KeyTexts], facts: Sequence[WindowFacts], durations: Iterable[Sketch]
+) -> list[str]:
+    """Literals of ROW_TYPES, of windows by their keys; the sketches are those of `durations`."""
     return [
-        *_literals(keys, len(KEY_TYPES)),
+        *key_columns(keys),
         array(_id(" ".join(key)) for key in keys),
         *(array(map(str, map(number, facts))) for number in _EACH_NUMBER),
-        *_literals([_sketched(sketch) for sketch in durations], 3),
+        *_literals([_sketched(of_window) for of_window in durations], 3),
     ]
 
 
@@ -86,23 +90,13 @@ def array(texts: Iterable[str]) -> str:
     return "{" + ",".join(texts) + "}"
 
 
-def _literals(rows: list[tuple[str, ...]], width: int) -> list[str]:
+def _literals(rows: Sequence[tuple[str, ...]], width: int) -> list[str]:
     return [array(column) for column in zip(*rows, strict=True)] if rows else ["{}"] * width
 
 
-def _key(tenant_id: UUID, key: WindowKey) -> tuple[str, ...]:
-    start_s = (key.start - EPOCH) // _SECOND
-    return tenant_id.hex, key.size.value, str(start_s), key.series.service_id.hex, key.series.revision_id.hex
-
-
 def _sketched(durations: Sketch) -> tuple[str, ...]:
-    quantiles_ns = sketch.quantiles(durations, (_HALF, _MOST))
-    return f'"{sketch.encode(durations).hex()}"', *(str(_rounded(ns)) for ns in quantiles_ns)
-
-
-def _rounded(ns: Fraction) -> int:
-    """Half up."""
-    return (2 * ns.numerator + ns.denominator) // (2 * ns.denominator)
+    p50_ns, p95_ns = sketch.percentiles_ns(durations, (50, 95))
+    return f'"{sketch.encode(durations).hex()}"', str(p50_ns), str(p95_ns)
 
 
 def _id(name: str) -> str:

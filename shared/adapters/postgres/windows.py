@@ -19,6 +19,7 @@ from shared.adapters.postgres.window_rows import (
     SELECT_WINDOWS,
     array,
     key_columns,
+    key_texts,
     read_window,
     row_columns,
 )
@@ -140,17 +141,20 @@ class PostgresFold:
         self._new_id = new_id
         self.batches = TakenBatches(connection)
 
-    def take_deltas(self) -> Sequence[tuple[UUID, Windows]]:
+    def take_deltas(self) -> tuple[Sequence[tuple[UUID, Windows]], bool]:
         rows = self._connection.execute(
-            "DELETE FROM usage_delta WHERE ctid = ANY(ARRAY("
-            "  SELECT ctid FROM ("
-            "    SELECT ctid, row_number() OVER taken AS n, sum(octet_length(delta)) OVER taken AS size"
-            "    FROM usage_delta WHERE shard = %s WINDOW taken AS (ROWS UNBOUNDED PRECEDING) LIMIT %s) d"
-            "  WHERE n = 1 OR size <= %s"
-            f")) RETURNING {_TAKEN}".encode(),
+            "WITH waiting AS MATERIALIZED ("
+            "  SELECT ctid, row_number() OVER taken AS n, sum(octet_length(delta)) OVER taken AS size"
+            "  FROM usage_delta WHERE shard = %s WINDOW taken AS (ROWS UNBOUNDED PRECEDING) LIMIT %s"
+            "), taken AS ("
+            "  DELETE FROM usage_delta WHERE ctid = ANY(ARRAY("
+            f"    SELECT ctid FROM waiting WHERE n = 1 OR size <= %s)) RETURNING {_TAKEN}"
+            ") SELECT (SELECT count(*) FROM waiting), taken.* FROM taken".encode(),
             (self._shard, _DELTAS_MAX, _DELTA_BYTES_MAX),
-        )
-        return [(row[0], self._opened(row)) for row in rows]
+        ).fetchall()
+        waiting = rows[0][0] if rows else 0
+        are_more = waiting > len(rows) or waiting == _DELTAS_MAX
+        return [(row[1], self._opened(row[1:])) for row in rows], are_more
 
     def take_delta(self, tenant_id: UUID, event_key: UUID) -> Windows | None:
         row = self._connection.execute(
@@ -171,20 +175,16 @@ class PostgresFold:
             self.batches.add(*row)
 
     def add(self, windows: Mapping[UUID, Windows]) -> None:
-        rows = [
-            (tenant_id, key, facts)
-            for tenant_id, of_tenant in sorted(windows.items())
-            for key, facts in of_tenant.items()
-        ]
-        if not rows:
+        tenants = sorted(windows.items())
+        keys = [key_texts(tenant_id, key) for tenant_id, of_tenant in tenants for key in of_tenant]
+        facts = [of_window for _, of_tenant in tenants for of_window in of_tenant.values()]
+        if not keys:
             return
         # Numbers are added where they are. Sketches are not: PostgreSQL cannot merge them.
-        durations = [facts.durations for _, _, facts in rows]
-        for n, stored in self._connection.execute(
-            SELECT_SKETCHES, key_columns((tenant_id, key) for tenant_id, key, _ in rows)
-        ):
+        durations = [of_window.durations for of_window in facts]
+        for n, stored in self._connection.execute(SELECT_SKETCHES, key_columns(keys)):
             durations[n - 1] = sketch.merge(sketch.decode(stored), durations[n - 1])
-        self._connection.execute(ADD_WINDOWS, row_columns(rows, durations))
+        self._connection.execute(ADD_WINDOWS, row_columns(keys, facts, durations))
 
     def record_changes(self, changed: Mapping[UUID, Collection[WindowKey]]) -> None:
         spans = [
@@ -254,7 +254,7 @@ class PostgresRebuild(PostgresFold):
     def delete(self, tenant_id: UUID, keys: Iterable[WindowKey]) -> None:
         self._connection.execute(
             f"DELETE FROM usage_aggregate WHERE ({KEY}) IN ({KEYS})".encode(),
-            key_columns((tenant_id, key) for key in keys),
+            key_columns([key_texts(tenant_id, key) for key in keys]),
         )
 
     def load_between(self, tenant_id: UUID, start: datetime, end: datetime) -> Windows:

@@ -154,5 +154,3 @@ def test_the_function_is_deployed_under_its_own_name_and_publishes() -> None:
     assert environment["FUNCTION_TARGET"] == "pricing"
     assert environment["DATABASE_URL"] == "{{ secret:billing-database:url }}"
     assert labels["faasbilling.dev/publishes"] == "true"
-    concurrency = document["deploy"]["options"]["resources"]["limits"]["concurrency"]
-    assert concurrency == int(environment["WORKERS"]) * int(environment["THREADS"])

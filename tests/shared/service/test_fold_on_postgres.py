@@ -75,7 +75,7 @@ def test_a_shard_is_folded_by_one_at_a_time_and_what_came_meanwhile_is_not_forgo
     with ThreadPoolExecutor(2) as pool:
         with product.windows.locked(shard, wait=False) as holder:
             assert holder is not None
-            deltas = holder.take_deltas()
+            deltas, _ = holder.take_deltas()
             product.send("2", "waiter 0 5")
             assert product.fold.run() == RETRY_S
             bill = pool.submit(product.fold.run_for, tenant.id)
@@ -151,7 +151,13 @@ def test_large_deltas_are_taken_a_few_at_a_time(product: Product) -> None:
     product.rows("UPDATE usage_delta SET delta = delta || repeat(' ', 900000) RETURNING 1")
     with product.windows.locked(product.windows.shard_of(tenant.id), wait=True) as transaction:
         assert transaction is not None
-        assert [len(transaction.take_deltas()) for _ in range(4)] == [2, 2, 1, 0]
+        taken = [transaction.take_deltas() for _ in range(4)]
+        assert [(len(deltas), are_more) for deltas, are_more in taken] == [
+            (2, True),
+            (2, True),
+            (1, False),
+            (0, False),
+        ]
 
 
 def test_only_the_days_of_changed_windows_are_noted(product: Product) -> None:
