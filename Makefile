@@ -23,8 +23,8 @@ run: $(STAMP) ## Start everything, replay the trace, print the bills, stay until
 	@exec $(BIN)/python -m runtime
 
 .PHONY: test
-test: $(STAMP) ## Run every test
-	@exec $(BIN)/python -m pytest $(ARGS)
+test: $(STAMP) ## Run every test, two files at a time
+	@exec $(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 .PHONY: conformance
 conformance: $(STAMP) ## Ask a Broker the 40 numbered behaviours (CONFORMANCE_BROKER_URL: another than the embedded)

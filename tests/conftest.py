@@ -24,7 +24,9 @@ REDIS_DATABASES = 16
 hypothesis.settings.register_profile("ci", derandomize=True)
 if environment().get("CI"):
     hypothesis.settings.load_profile("ci")
-_numbers = count(1)
+# pytest-xdist's: two processes that are given the same Redis never take the same database of it.
+_workers = int(environment().get("PYTEST_XDIST_WORKER_COUNT", "1"))
+_numbers = count(int(environment().get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")), _workers)
 
 
 def _run_id() -> str:
@@ -106,7 +108,8 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def redis_url(redis_server: str) -> Iterator[str]:
     """URL of a database of this test's own, empty; emptied after it."""
-    url = f"{redis_server}?db={next(_numbers) % (REDIS_DATABASES - 1) + 1}"
+    usable = (REDIS_DATABASES - 1) // _workers * _workers
+    url = f"{redis_server}?db={1 + next(_numbers) % usable}"
     with redis.Redis.from_url(url) as client:
         client.flushdb()
         yield url
