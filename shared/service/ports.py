@@ -4,17 +4,18 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import AbstractContextManager
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 from shared.domain.aggregate import Series, SeriesName, WindowKey, Windows
-from shared.domain.cost import AccruedCost
 from shared.domain.events import Fact, UsageAggregated
 from shared.domain.facts import WindowFacts
-from shared.domain.plan import Plan, Subscription
 from shared.domain.tenant import Service, Tenant
 from shared.domain.usage import DecodedUsage, Part
 
+if TYPE_CHECKING:  # the aggregator, which asks for windows only, starts a twentieth sooner without
+    from shared.domain.cost import AccruedCost
+    from shared.domain.plan import Plan, Subscription
 Clock = Callable[[], datetime]
 """The current instant, timezone-aware UTC."""
 
@@ -178,28 +179,28 @@ class UsageReader(Protocol):
 class SubscriptionBook(Protocol):
     """The subscriptions of one tenant, locked until the block of `PlanStore.changing` ends."""
 
-    def history(self) -> Sequence[Subscription]:
+    def history(self) -> "Sequence[Subscription]":
         """In order of time."""
 
     def cancel_after(self, instant: datetime) -> None:
         """Remove the subscriptions that start later."""
 
-    def add(self, subscription: Subscription) -> None: ...
+    def add(self, subscription: "Subscription") -> None: ...
 
 
 class PlanStore(Protocol):
     """Pricing plans, shared and personal, and the subscriptions to them."""
 
-    def add(self, plan: Plan) -> None:
+    def add(self, plan: "Plan") -> None:
         """Does nothing where a plan of that id is there. Raises Conflict where its name is taken."""
 
-    def find(self, ref: str, *, tenant_id: UUID | None) -> Plan | None:
+    def find(self, ref: str, *, tenant_id: UUID | None) -> "Plan | None":
         """By UUID or name, among the shared plans and those of the tenant, whose own comes first."""
 
-    def list(self, *, tenant_id: UUID | None, limit: int, after: UUID | None) -> Sequence[Plan]:
+    def list(self, *, tenant_id: UUID | None, limit: int, after: UUID | None) -> "Sequence[Plan]":
         """The shared plans and those of the tenant, in order of id, from the one behind `after`."""
 
-    def subscriptions(self, tenant_id: UUID) -> Sequence[Subscription]:
+    def subscriptions(self, tenant_id: UUID) -> "Sequence[Subscription]":
         """In order of time."""
 
     def changing(self, tenant_id: UUID) -> AbstractContextManager[SubscriptionBook]: ...
@@ -211,13 +212,13 @@ class Accrual(UsageTotals, Protocol):
     def changed_days(self) -> Sequence[tuple[date, int]]:
         """The UTC days whose windows changed since the cursor, each with the sequence of its last change."""
 
-    def subscriptions(self) -> Sequence[Subscription]:
+    def subscriptions(self) -> "Sequence[Subscription]":
         """In order of time."""
 
     def accrued_amount(self, period_start: datetime) -> Decimal | None:
         """What is stored for the counting period that starts then."""
 
-    def save(self, cost: AccruedCost) -> None:
+    def save(self, cost: "AccruedCost") -> None:
         """Put it in the place of what is stored for the period."""
 
     def announce(self, fact: Fact, now: datetime) -> None:

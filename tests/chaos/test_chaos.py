@@ -21,8 +21,8 @@ def without_the_inbox(checkout: Checkout) -> None:
     """Every delivery has an identity of its own."""
     checkout.replace(
         "shared/adapters/postgres/appending.py",
-        "array(part.event_key.hex for part in parts)",
-        'array(__import__("uuid").uuid4().hex for part in parts)',
+        "array(entry.event_key.hex for entry in entries)",
+        'array(__import__("uuid").uuid4().hex for entry in entries)',
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from struct import Struct
 from typing import NamedTuple
+from uuid import UUID
 from weakref import WeakSet
 
 from psycopg import OperationalError
@@ -59,9 +60,10 @@ _LENGTH = Struct("!i").pack
 
 
 class Entry(NamedTuple):
-    """A part, and the windows it adds to."""
+    """A part, its key, and the windows it adds to."""
 
     part: Part
+    event_key: UUID
     windows: Windows
 
     @property
@@ -96,20 +98,20 @@ def _prepare(connection: Connection) -> None:
 
 
 def _parameters(entries: Sequence[Entry]) -> tuple[list[bytes], list[int]]:
-    parts = [part for part, _ in entries]
+    parts = [entry.part for entry in entries]
     bodies = [(n, seq, body) for n, part in enumerate(parts, 1) for seq, body in enumerate(part.bodies, 1)]
     columns: list[str | bytes] = [
         array(part.tenant_id.hex for part in parts),
-        array(part.event_key.hex for part in parts),
+        array(entry.event_key.hex for entry in entries),
         array(f'"\\\\x{part.usage.digest.hex()}"' for part in parts),
         _instants(part.received_at for part in parts),
         _instants(part.recorded_at for part in parts),
         _text_array([part.source for part in parts]),
         _text_array([part.id for part in parts]),
-        _instants(min(key.start for key in windows) for _, windows in entries),
-        _instants(max(key.end for key in windows) for _, windows in entries),
+        _instants(min(key.start for key in windows) for _, _, windows in entries),
+        _instants(max(key.end for key in windows) for _, _, windows in entries),
         array(str(shard_of(part.tenant_id)) for part in parts),
-        _text_array([delta.encode(windows) for _, windows in entries]),
+        _text_array([delta.encode(windows) for _, _, windows in entries]),
         array("NULL" if part.sequence is None else str(part.sequence) for part in parts),
         array(str(n) for n, _, _ in bodies),
         array(str(seq) for _, seq, _ in bodies),

@@ -37,11 +37,11 @@ class PostgresUsageLog:
         self._together = GroupCommit(self._write, group_max=_GROUP_MAX)
 
     def append(self, part: Part, windows: Windows) -> bool:
-        entry = Entry(part, windows)
+        entry = Entry(part, part.event_key, windows)
         if entry.size > _SHARED_SIZE_MAX:
             (is_new,) = self._write([entry])
         else:
-            is_new = self._together.submit((part.tenant_id, part.event_key), entry)
+            is_new = self._together.submit((part.tenant_id, entry.event_key), entry)
         return is_new or not self.is_known(part)
 
     def is_known(self, part: Part) -> bool:
