@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from shared.service.triage import Triage
 
 
-FOLD_REST_S = 0.5
+FOLD_REST_S = 1.0
 """What comes meanwhile is folded at once: of a busy window each fold costs the same, however much it adds."""
 
 T = TypeVar("T")

@@ -34,7 +34,7 @@ SHARDS = 16
 GIVEN_UP = b"given up"
 """The digest of an inbox key that nothing may be accepted under; no records have one so short."""
 _DELTAS_MAX = 2_000
-_DELTA_BYTES_MAX = 2 * 1024 * 1024
+_DELTA_BYTES_MAX = 1024 * 1024
 """Decoded, a byte of a delta takes some twenty."""
 _TAKEN = "tenant_id, delta, batch_source, batch_number, batch_at"
 

@@ -148,7 +148,7 @@ def test_large_deltas_are_taken_a_few_at_a_time(product: Product) -> None:
     tenant = product.tenant()
     for n in range(5):
         product.send(str(n), "waiter 0 5")
-    product.rows("UPDATE usage_delta SET delta = delta || repeat(' ', 900000) RETURNING 1")
+    product.rows("UPDATE usage_delta SET delta = delta || repeat(' ', 450000) RETURNING 1")
     with product.windows.locked(product.windows.shard_of(tenant.id), wait=True) as transaction:
         assert transaction is not None
         taken = [transaction.take_deltas() for _ in range(4)]
