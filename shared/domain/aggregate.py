@@ -88,11 +88,13 @@ def roll_up(windows: Windows) -> Windows:
 
 def _wider(windows: Windows, size: WindowSize) -> Windows:
     sums: Windows = {}
+    starts = {start: floor(start, size) for start in {key.start for key in windows}}
     for key, facts in windows.items():
-        of = WindowKey(size, floor(key.start, size), key.series)
+        of = WindowKey(size, starts[key.start], key.series)
         if (total := sums.get(of)) is None:
-            total = sums[of] = WindowFacts()
-        total.add(facts)
+            sums[of] = facts.copy()
+        else:
+            total.add(facts)
     return sums
 
 

@@ -82,6 +82,28 @@ class WindowFacts:
         """From the values of NUMBERS, in that order, and the sketch."""
         return cls(*numbers, durations=durations)  # type: ignore[misc, arg-type]  # as many as NUMBERS
 
+    def copy(self) -> "WindowFacts":
+        return WindowFacts(
+            self.records,
+            self.invocations,
+            self.errors,
+            self.cold_starts,
+            self.duration_ns,
+            self.cpu_ns,
+            self.egress_bytes,
+            self.provisioned_ms,
+            self.max_memory_bytes,
+            self.memory_bytes,
+            self.memory_byte_ns,
+            self.billed_1ms_ms,
+            self.billed_100ms_ms,
+            self.byte_ms_1ms,
+            self.byte_ms_100ms,
+            self.mb128_ms_1ms,
+            self.mb128_ms_100ms,
+            self.durations.copy(),
+        )
+
     def add(self, other: "WindowFacts") -> None:
         # Name by name: a loop over SUMS takes three times as long, and a fold does little else.
         self.records += other.records

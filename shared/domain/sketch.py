@@ -79,9 +79,11 @@ def _quantiles(sketch: Mapping[int, int], ps: Sequence[tuple[int, int]]) -> list
     last, found = ends[-1] - 1, []
     for numerator, denominator in ps:
         below, rest = divmod(numerator * last, denominator)
-        low = _doubled(buckets[bisect_right(ends, below)])
-        high = _doubled(buckets[bisect_right(ends, min(below + 1, last))])
-        found.append((low * denominator + (high - low) * rest, 2 * denominator))
+        at = bisect_right(ends, below)
+        value = _doubled(buckets[at]) * denominator
+        if rest and below + 1 == ends[at]:  # else the neighbour above is in this bucket, or does not count
+            value += (_doubled(buckets[at + 1]) - _doubled(buckets[at])) * rest
+        found.append((value, 2 * denominator))
     return found
 
 
