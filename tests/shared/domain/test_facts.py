@@ -126,3 +126,11 @@ single_records = st.builds(
 @given(st.lists(single_records, min_size=1) | st.lists(records | single_records, min_size=1))
 def test_column_by_column_is_the_same_as_one_by_one(given_records: list[UsageRecord]) -> None:
     assert WindowFacts.of_records(given_records) == facts_of(*given_records)
+
+
+def test_a_copy_holds_every_fact_and_goes_its_own_way() -> None:
+    facts = WindowFacts.of(range(1, len(NUMBERS) + 1), {7: 1})
+    copied = facts.copy()
+    assert copied == facts
+    copied.add(copied)
+    assert facts == WindowFacts.of(range(1, len(NUMBERS) + 1), {7: 1})
