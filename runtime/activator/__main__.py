@@ -3,12 +3,13 @@
 import asyncio
 import json
 import logging
+import os
 import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Final, Self
@@ -21,13 +22,14 @@ from runtime import functions, ports, state
 from runtime.activator.instance import ProcessInstance
 from runtime.activator.proxy import door, open_client
 from runtime.activator.revision import Revision
-from runtime.func_yaml import FunctionSpec, read_functions
+from runtime.func_yaml import FunctionSpec, Scale, read_functions
 from runtime.settings import CHECKOUT
 from shared.config import environment
 from shared.domain.errors import Fault, Rejected
 
 BACKLOG: Final = 1024
 TICK_S: Final = 0.05
+CORES_MIN: Final = 2
 REQUESTS_GRACE_S: Final = 5.0
 """For requests in flight at the end; then the functions drain."""
 
@@ -75,7 +77,7 @@ class Activator:
         self._revisions = [
             Revision(
                 spec.name,
-                spec.scale,
+                scale_here(spec),
                 idle_s=settings.idle_s,
                 log=self._logs / f"{spec.name}.log",
                 launch=partial(self._launch, spec),
@@ -130,6 +132,13 @@ class Activator:
             for revision in self._revisions
         }
         state.write_whole(self._settings.state_dir / "instances.json", json.dumps(present, indent=2) + "\n")
+
+
+def scale_here(spec: FunctionSpec) -> Scale:
+    """No more instances than there are cores for their workers: on one machine more would only share them."""
+    cores = max(CORES_MIN, os.cpu_count() or 1)
+    most = max(1, spec.scale.min, cores // int(spec.envs.get("WORKERS", "1")))
+    return replace(spec.scale, max=min(spec.scale.max or most, most))
 
 
 def _ports(services: Path, names: Mapping[str, object]) -> Mapping[str, int]:

@@ -31,7 +31,7 @@ from shared.domain.errors import Unavailable
 
 logger = getLogger(__name__)
 
-IN_FLIGHT_MAX: Final = 64
+IN_FLIGHT_MAX: Final = 32
 WAITING_MAX: Final = 10_000
 READ_COUNT: Final = 16
 LOOK_AGAIN_S: Final = 5.0

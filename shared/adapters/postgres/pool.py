@@ -46,13 +46,11 @@ class Database:
         self, isolation: IsolationLevel | None = None, *, read_only: bool = False
     ) -> Iterator[Connection]:
         """A transaction, committed when the block ends and rolled back when it raises."""
-        with self._connection() as connection, connection.transaction():
-            if isolation is not None or read_only:
-                level = (isolation or IsolationLevel.READ_COMMITTED).name.replace("_", " ")
-                connection.execute(
-                    f"SET TRANSACTION ISOLATION LEVEL {level} {'READ ONLY' if read_only else 'READ WRITE'}"
-                )
-            yield connection
+        with self._connection() as connection:
+            connection.isolation_level = isolation
+            connection.read_only = read_only or None
+            with connection.transaction():
+                yield connection
 
     def check(self) -> None:
         """Raises Unavailable while the database does not answer."""
