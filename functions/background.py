@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -19,9 +20,9 @@ class Background:
     """Calls `work` at once when started, then whenever woken or due.
 
     `work` returns the seconds until it wants to be called again, None for only when woken. What it raises
-    is logged, and it is called again after a growing pause, however often it is woken. Between two calls
-    there are at least `rest_s`. When the main
-    thread has ended, or at `stop`, the call in progress ends, `drain` is called once, and the process
+    is logged, and it is called again after a growing pause, however often it is woken. Between two calls it
+    rests, as long as the call took but at least the first and at most the second of `rests_s`. When the
+    main thread has ended, or at `stop`, the call in progress ends, `drain` is called once, and the process
     waits for both no longer than `drain_limit_s`.
 
     Nothing starts before the first `start` or `wake`: servers fork after import. Thread-safe.
@@ -34,13 +35,13 @@ class Background:
         *,
         drain: Callable[[], None] | None = None,
         drain_limit_s: float = 20.0,
-        rest_s: float = 0.0,
+        rests_s: tuple[float, float] = (0.0, 0.0),
     ) -> None:
         self._name = name
         self._work = work
         self._drain = drain
         self._drain_limit_s = drain_limit_s
-        self._rest_s = rest_s
+        self._rest_s_min, self._rest_s_max = rests_s
         self._starting = threading.Lock()
         self._keeper: threading.Thread | None = None
         self._woken = threading.Event()
@@ -89,6 +90,7 @@ class Background:
         backoff_s = BACKOFF_S
         while not self._stopping.is_set():
             self._woken.clear()
+            began = time.monotonic()
             try:
                 pause_s = self._work()
             except Exception as error:
@@ -101,7 +103,8 @@ class Background:
             else:
                 backoff_s = BACKOFF_S
                 # Asked again: `stop` may have woken it before the clear above.
-                if not self._stopping.wait(self._rest_s):
+                took_s = time.monotonic() - began
+                if not self._stopping.wait(min(max(took_s, self._rest_s_min), self._rest_s_max)):
                     self._woken.wait(pause_s)
         if self._drain is not None:
             try:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from shared.service.triage import Triage
 
 
-FOLD_REST_S = 1.0
+FOLD_RESTS_S = 0.2, 1.0
 """What comes meanwhile is folded at once: of a busy window each fold costs the same, however much it adds."""
 
 T = TypeVar("T")
@@ -183,7 +183,7 @@ def folding() -> Background:
         fold.run(announce_every=timedelta(0))
         _send_pending()
 
-    return Background("folding", work, drain=drain, rest_s=FOLD_REST_S)
+    return Background("folding", work, drain=drain, rests_s=FOLD_RESTS_S)
 
 
 @once
