@@ -8,14 +8,16 @@ from uuid import UUID
 from shared.domain.errors import Fault, Rejected
 from shared.domain.money import CURRENCY_EXPONENTS
 from shared.domain.rating.kinds import Price
+from shared.domain.rating.relations import relation_faults
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """A price list in one currency: shared by all tenants, or personal to `tenant_id`.
 
-    Each price makes lines of its own, in order. An inactive plan is given to no further tenant. Raises
-    Rejected for a currency that does not exist and for a plan without prices.
+    Each price makes lines of its own, in order; some are about those before them, by name. An inactive
+    plan is given to no further tenant. Raises Rejected for a currency that does not exist, for a plan
+    without prices and for prices that contradict each other.
     """
 
     id: UUID
@@ -38,6 +40,7 @@ class Plan:
             yield Fault("currency", f"{self.currency[:8]!r} is not an active currency of ISO 4217")
         if not self.prices:
             yield Fault("prices", "a plan has at least one price")
+        yield from relation_faults(self.prices)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,14 @@
 """Plans as JSON objects, with the flat columns as a short form of the commonest prices."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeGuard
 from uuid import UUID
 
 from shared.domain.document import Document
-from shared.domain.errors import Rejected
+from shared.domain.errors import Fault, Rejected
 from shared.domain.plan import Plan
 from shared.domain.rating.kinds import Price, read_price
 from shared.domain.rating.per_unit import PerUnit
@@ -46,10 +47,16 @@ def plan_from_dict(value: object, *, id: UUID | None = None, created_at: datetim
         if given is None:
             document.fault(field, "is missing")
     tenant_id, active = document.uuid("tenant_id"), document.flag("active", default=True)
-    prices = (*_flat_prices(document), *document.items("prices", read_price))
-    return document.finish(
-        lambda: Plan(plan_id or UUID(int=0), name, currency, prices, at or EPOCH, tenant_id, active)
-    )
+    flat, listed = _flat_prices(document), _listed_prices(document)
+
+    def make() -> Plan:
+        try:
+            prices = (*flat, *listed)
+            return Plan(plan_id or UUID(int=0), name, currency, prices, at or EPOCH, tenant_id, active)
+        except Rejected as refusal:
+            raise Rejected(*(_as_listed(fault, len(flat)) for fault in refusal.faults)) from None
+
+    return document.finish(make)
 
 
 def plan_to_dict(plan: Plan) -> dict[str, object]:
@@ -72,18 +79,33 @@ def short_form(prices: Sequence[Price]) -> tuple[Mapping[str, Decimal | None], t
     columns: dict[str, Decimal | None] = dict.fromkeys(FLAT_COLUMNS)
     rest = list(prices)
     for flat in FLAT_PRICES:
-        if rest and _fits(rest[0], flat):
-            price = rest.pop(0)
+        price = rest[0] if rest else None
+        if _fits(price, flat):
+            rest.pop(0)
             columns[flat.column] = price.amount
             if flat.included_column:
                 columns[flat.included_column] = price.included
     return columns, tuple(rest)
 
 
-def _fits(price: Price, flat: FlatPrice) -> bool:
+def _fits(price: Price | None, flat: FlatPrice) -> TypeGuard[PerUnit]:
+    if not isinstance(price, PerUnit) or price.name:
+        return False
     whole = price.included == price.included.to_integral_value()
     included_fits = whole if flat.included_column else price.included == 0
     return price.meter == flat.meter and price.per == 1 and included_fits
+
+
+def _listed_prices(document: Document) -> tuple[Price, ...]:
+    """Those of `prices`; none where some cannot be read, since what the others say of them means nothing."""
+    listed = document.items("prices", read_price)
+    return () if any(fault.field.startswith("prices[") for fault in document.faults) else listed
+
+
+def _as_listed(fault: Fault, flat: int) -> Fault:
+    """A fault of the plan's prices under its index in `prices`, which come after the flat ones."""
+    path = re.sub(r"(?<=^prices\[)\d+", lambda index: str(int(index[0]) - flat), fault.field)
+    return Fault(path, fault.message)
 
 
 def _flat_prices(document: Document) -> tuple[PerUnit, ...]:

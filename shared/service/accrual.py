@@ -116,7 +116,9 @@ def _rate_month(
 ) -> AccruedCost:
     start, end = month.period
     nothing = Cumulative(month.period, start, quantities(WindowFacts()))
-    so_far = Cumulative(month.period, end, quantities(accrual.total(tenant.id, start, end)))
+    # Fees accrue by time, and a minimum is trued up at the end, not before.
+    now = max(start, min(end, as_of))
+    so_far = Cumulative(month.period, now, quantities(accrual.total(tenant.id, start, end)))
     return AccruedCost(
         tenant_id=tenant.id,
         period=month.period,

@@ -1,5 +1,6 @@
 """Bills on the wire: enough on each line to check it by hand."""
 
+from decimal import Decimal
 from typing import Annotated, Self
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from functions.billing_api.schemas.common import (
     TenantRef,
     Time,
 )
+from functions.billing_api.schemas.prices import is_empty
 from shared.domain.cost import Bill as DomainBill
 from shared.domain.money import exact_text
 from shared.domain.rating.line import LineItem
@@ -42,16 +44,21 @@ class CountingPeriod(Answer):
 
 
 class BillLine(Answer):
-    """What one price charges for the part [start, end) of one counting period.
+    """What one price, or one of its tiers, charges for the part [start, end) of one counting period.
 
-    `quantity` was used in this part, after `quantity_before` earlier in the counting period; what of it
-    goes beyond `included` is `billable_quantity`. `amount_exact` = billable_quantity × unit_amount ÷ per, and
-    `amount` = rounded(amount_exact_before + amount_exact) - rounded(amount_exact_before), half away from
-    zero, so that the parts of a month sum to the month.
+    `quantity` was used in this part, after `quantity_before` earlier in the counting period; what of it is
+    charged is `billable_quantity`, negative where it is given back. `amount_exact` = billable_quantity ×
+    unit_amount ÷ per + flat_amount (0 where absent), and `amount` = rounded(amount_exact_before +
+    amount_exact) - rounded(amount_exact_before), half away from zero, so that the parts of a month sum to
+    the month.
     """
 
-    meter: str
-    unit: str
+    price: Annotated[str, Field(description="Its name in the plan, if any.", exclude_if=is_empty)] = ""
+    part: Annotated[str, Field(description="The tier, of a price that has several.", exclude_if=is_empty)] = (
+        ""
+    )
+    meter: Annotated[str, Field(description="Empty where the price counts no meter.")]
+    unit: Annotated[str, Field(description="Of the quantities; a currency where they are money.")]
     description: str
     plan_id: UUID
     plan: str
@@ -64,6 +71,7 @@ class BillLine(Answer):
     billable_quantity: DecimalText
     unit_amount: Exact
     per: Exact
+    flat_amount: Annotated[Exact, Field(description="Fees of the tier.", exclude_if=is_empty)] = Decimal(0)
     amount_exact_before: DecimalText
     amount_exact: DecimalText
     amount: Money
@@ -72,6 +80,8 @@ class BillLine(Answer):
     @classmethod
     def of(cls, line: LineItem) -> Self:
         return cls(
+            price=line.price,
+            part=line.part,
             meter=line.meter,
             unit=line.unit,
             description=line.description,
@@ -86,6 +96,7 @@ class BillLine(Answer):
             billable_quantity=exact_text(line.billable_quantity),
             unit_amount=line.unit_amount,
             per=line.per,
+            flat_amount=line.flat_amount,
             amount_exact_before=exact_text(line.exact_before),
             amount_exact=exact_text(line.exact_amount),
             amount=line.amount,

@@ -1,25 +1,15 @@
 """Pricing plans on the wire."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 from uuid import UUID
 
 from pydantic import Field
 
 from functions.billing_api.schemas.common import Answer, Exact, Input, Page, PageQuery, TenantRef, Text, Time
+from functions.billing_api.schemas.prices import Price, price_of
 from shared.domain.plan import Plan, Subscription
 from shared.domain.plan_document import short_form
-from shared.domain.rating.kinds import Price
 from shared.service.plans import TenantPlan as DomainTenantPlan
-
-
-class PerUnitPrice(Answer):
-    """`amount` for every `per` units of `meter`, beyond the first `included` of each calendar month."""
-
-    kind: Literal["per_unit"]
-    meter: str
-    amount: Exact
-    per: Exact
-    included: Exact
 
 
 class PricingPlan(Answer):
@@ -39,7 +29,7 @@ class PricingPlan(Answer):
     price_per_cpu_ms: Exact | None
     free_tier_invocations: Exact | None
     free_tier_mb_ms: Exact | None
-    prices: list[PerUnitPrice]
+    prices: list[Price]
     created_at: Time
     active: bool
 
@@ -51,7 +41,7 @@ class PricingPlan(Answer):
             name=plan.name,
             tenant_id=plan.tenant_id,
             currency=plan.currency,
-            prices=[_price(price) for price in plan.prices],
+            prices=[price_of(price) for price in plan.prices],
             created_at=plan.created_at,
             active=plan.active,
             **flat,
@@ -108,7 +98,3 @@ class TenantPlan(Answer):
             starts_at=has.current.starts_at if has.current is not None else None,
             upcoming=PlanChange.of(has.upcoming) if has.upcoming is not None else None,
         )
-
-
-def _price(price: Price) -> PerUnitPrice:
-    return PerUnitPrice.model_validate(price, from_attributes=True)

@@ -17,9 +17,11 @@ class LineItem:
 
     `quantity_before` and `quantity_after` are cumulative over the counting period, up to `start` and up
     to `end`, in `unit`; `billable_quantity` is what [start, end) adds to the quantity that is charged, at
-    `unit_amount` for every `per`. `exact_before` and `exact_after` are the cumulative amounts, unrounded;
-    `amount` = round(exact_after) - round(exact_before), in `currency`, so that the lines of any split of
-    the counting period sum to the line of the whole.
+    `unit_amount` for every `per`, and `flat_amount` what it adds in fees. `price` is the name of the price
+    in the plan, `part` its tier or band, `meter` what it counts, each "" where there is none; a price that
+    counts money has the currency as its `unit`. `exact_before` and `exact_after` are the cumulative
+    amounts, unrounded; `amount` = round(exact_after) - round(exact_before), in `currency`, so that the
+    lines of any split of the counting period sum to the line of the whole.
     """
 
     counting: Period
@@ -27,6 +29,7 @@ class LineItem:
     end: datetime
     plan_id: UUID
     plan_name: str
+    price: str
     meter: str
     unit: str
     part: str
@@ -37,6 +40,7 @@ class LineItem:
     billable_quantity: Fraction
     unit_amount: Decimal
     per: Decimal
+    flat_amount: Decimal
     exact_before: Fraction
     exact_after: Fraction
     amount: Decimal
@@ -55,6 +59,7 @@ class LineItem:
             "end": _text(self.end),
             "plan_id": str(self.plan_id),
             "plan": self.plan_name,
+            "price": self.price,
             "meter": self.meter,
             "unit": self.unit,
             "part": self.part,
@@ -65,6 +70,7 @@ class LineItem:
             "billable_quantity": money.exact_text(self.billable_quantity),
             "unit_amount": f"{self.unit_amount:f}",
             "per": f"{self.per:f}",
+            "flat_amount": f"{self.flat_amount:f}",
             "exact_before": money.exact_text(self.exact_before),
             "exact_after": money.exact_text(self.exact_after),
             "exact_amount": money.exact_text(self.exact_amount),

@@ -8,8 +8,9 @@ from typing import ClassVar, Self
 
 from shared.domain.document import Document
 from shared.domain.errors import Fault, Rejected
-from shared.domain.meters import METERS, Meter
 from shared.domain.rating.charge import Charge, Cumulative
+from shared.domain.rating.counter import Counter, meter_faults, read_meters, write_meters
+from shared.domain.rating.fields import negative, not_positive, read_name, write_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +18,9 @@ class PerUnit:
     """`amount` for every `per` units of `meter` beyond the first `included` of each counting period.
 
     All as published; the price of one unit is never rounded, since amount ÷ per is taken once, on the
-    billable quantity. What is included counts once for the whole account. Raises Rejected for a meter
-    that does not exist, a negative amount or allowance, or a `per` that is not positive.
+    billable quantity. What is included counts once for the whole account. `meters`, given instead of
+    `meter`, are counted together. Raises Rejected for a meter that does not exist, a negative amount or
+    allowance, or a `per` that is not positive.
     """
 
     kind: ClassVar[str] = "per_unit"
@@ -27,6 +29,8 @@ class PerUnit:
     amount: Decimal
     per: Decimal = Decimal(1)
     included: Decimal = Decimal(0)
+    meters: tuple[str, ...] = ()
+    name: str = ""
 
     def __post_init__(self) -> None:
         faults = tuple(self._faults())
@@ -35,49 +39,48 @@ class PerUnit:
 
     @classmethod
     def read(cls, document: Document) -> Self:
-        meter, amount = document.text("meter"), document.decimal("amount")
+        (meter, meters), amount = read_meters(document), document.decimal("amount")
         per = document.decimal("per", default=Decimal(1))
         included = document.decimal("included", default=Decimal(0))
-        return document.finish(lambda: cls(meter, amount, per, included))
+        name = read_name(document)
+        return document.finish(lambda: cls(meter, amount, per, included, meters, name))
 
     def to_dict(self) -> dict[str, object]:
         return {
             "kind": self.kind,
-            "meter": self.meter,
+            **write_name(self.name),
+            **write_meters(self.meter, self.meters),
             "amount": f"{self.amount:f}",
             "per": f"{self.per:f}",
             "included": f"{self.included:f}",
         }
 
     def charges(self, usage: Cumulative) -> tuple[Charge, ...]:
-        meter = METERS[self.meter]
-        quantity = usage.quantities[self.meter]
-        billable = max(Fraction(0), quantity - Fraction(self.included))
+        counter = self.counter
+        quantity = counter.quantity(usage)
         return (
             Charge(
-                meter=meter.name,
-                unit=meter.unit,
-                description=self._description(meter),
+                meter=counter.name,
+                unit=counter.unit,
+                description=self._description(counter),
                 quantity=quantity,
                 included=self.included,
-                billable=billable,
+                billable=max(Fraction(0), quantity - Fraction(self.included)),
                 unit_amount=self.amount,
                 per=self.per,
-                amount=billable * Fraction(self.amount) / Fraction(self.per),
             ),
         )
 
-    def _description(self, meter: Meter) -> str:
-        each = meter.unit if self.per == 1 else f"{self.per:,f} {meter.units}"
-        rounding = f" ({meter.rounding})" if meter.rounding else ""
+    @property
+    def counter(self) -> Counter:
+        return Counter.of(self.meter, self.meters)
+
+    def _description(self, counter: Counter) -> str:
         beyond = f", after {self.included:,f} included per month" if self.included else ""
-        return f"{self.amount:f} per {each}{rounding}{beyond}"
+        return f"{self.amount:f} per {counter.each(self.per)}{counter.rounding}{beyond}"
 
     def _faults(self) -> Iterator[Fault]:
-        if self.meter not in METERS:
-            yield Fault("meter", f"no such meter; known are {', '.join(METERS)}")
-        for name, value in (("amount", self.amount), ("included", self.included)):
-            if not (value.is_finite() and value >= 0):
-                yield Fault(name, "must not be negative")
-        if not (self.per.is_finite() and self.per > 0):
-            yield Fault("per", "must be more than zero")
+        yield from meter_faults(self.meter, self.meters)
+        yield from negative("amount", self.amount)
+        yield from negative("included", self.included)
+        yield from not_positive("per", self.per)

@@ -1,4 +1,4 @@
-"""A window refers to its revision, and through it to the service: one look-up for each new window, not two."""
+"""A window refers to its revision, and by it to the service: one look-up for each new window, not two."""
 
 from alembic import op
 

@@ -118,7 +118,7 @@ def test_every_fault_of_a_plan_is_named() -> None:
         price_per_cpu_ms="-1",
         surprise=True,
         prices=[
-            {"kind": "graduated"},
+            {"kind": "dynamic"},
             3,
             {"kind": "per_unit", "amount": 0.2, "x": 1},
             {"kind": "per_unit", "meter": "cpu_ms", "amount": "-1", "per": 0, "included": "-2"},
@@ -130,7 +130,8 @@ def test_every_fault_of_a_plan_is_named() -> None:
         "price_per_invocation: is missing, but free_tier_invocations is given",
         "price_per_mb_ms: is missing, but free_tier_mb_ms is given",
         "price_per_cpu_ms: must not be negative",
-        "prices[0].kind: no such kind of price; known are per_unit",
+        "prices[0].kind: no such kind of price; known are per_unit, graduated, volume, package, flat,"
+        " percentage, minimum_spend, maximum_spend, free_value",
         "prices[1]: must be an object",
         "prices[2].meter: is missing",
         "prices[2].amount: must be a decimal string of at most 20 digits before the point and 18 after it",

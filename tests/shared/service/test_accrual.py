@@ -1,5 +1,6 @@
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from uuid import UUID
@@ -10,6 +11,8 @@ import pytest
 from shared.domain.errors import NotFound, Unavailable
 from shared.domain.facts import WindowFacts
 from shared.domain.plan import Plan, Subscription
+from shared.domain.rating.flat import Flat
+from shared.domain.rating.minimum_spend import MinimumSpend
 from shared.domain.rating.per_unit import PerUnit
 from shared.domain.tenant import Tenant
 from shared.domain.usage import UsageRecord
@@ -233,3 +236,15 @@ def test_a_sweep_that_takes_long_asks_to_be_repeated_but_never_without_progress(
     with pytest.raises(Unavailable, match="2 of 3 tenants are still behind after 0 s"):
         sweeping(directory).accrue_behind(limit_s=0)
     assert directory.asked == ["1"]
+
+
+def test_fees_accrue_by_time_and_a_minimum_is_trued_up_only_when_the_month_is_over() -> None:
+    plan = replace(FAAS_BILLING, prices=(Flat(Decimal(300)), MinimumSpend(Decimal(1_000))))
+    system = System("UTC", Subscription(None, plan))
+    system.use("2025-10-15", 1)
+    system.use("2025-11-01", 1)
+    system.accrue("demo")
+    assert system.accrued() == {
+        "2025-10-01T00:00": "1000.00",
+        "2025-11-01T00:00": "15.00",  # a day and a half of thirty, as it is noon of the second
+    }

@@ -70,6 +70,7 @@ def test_any_split_of_a_month_sums_to_the_month_line_by_line(
 def test_lines_are_what_a_hand_would_compute(plan: Plan, growths: list[dict[str, Fraction]]) -> None:
     for before, after in pairwise(steps(growths)):
         for price, line in zip(plan.prices, rate(plan, before, after), strict=True):
+            assert isinstance(price, PerUnit)
             cumulative = [
                 max(Fraction(0), point.quantities[price.meter] - Fraction(price.included))
                 * Fraction(price.amount)
