@@ -6,15 +6,17 @@ import shlex
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Final
 
-from benchmarks import cold_start, floors, fold, machine, report, through_broker
+from benchmarks import cold_start, flat, floors, fold, machine, reads, report, through_broker
 from benchmarks.cells import Cell, Measured, Target, measure, touch
 from benchmarks.cold_start import FIRST
+from benchmarks.fill import Say
+from benchmarks.flat import Flat, NoRoom, Size
 from benchmarks.fold import Rate
 from benchmarks.load import Shape
 from benchmarks.results import BROKER_GOALS, INGEST_GOALS, Results
@@ -27,15 +29,18 @@ from shared.adapters.system import system_clock
 
 PAGE: Final = CHECKOUT / "docs" / "performance.md"
 PARTS: Final = ("cold", "ingest", "fold", "broker", "stay")
+LONG_PARTS: Final = ("flat",)
+"""Minutes of filling before anything is measured: only where they are asked for."""
 FLOORS: Final = (1, 100, 1_000)
 FLOORS_PER_ROUND: Final = 2
-Say = Callable[[str], None]
+READS: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
     """Loads of `seconds` in so many `rounds`, those of `shapes` also through the Broker; cold `starts`;
-    `samples` of latency; `minutes` of long load; `waiting` records are folded, and as many rebuilt."""
+    `samples` of latency; `minutes` of long load; `waiting` records are folded, and as many rebuilt; `rows`
+    fill the inbox."""
 
     rounds: int
     seconds: float
@@ -44,6 +49,7 @@ class Form:
     minutes: float
     waiting: int
     shapes: tuple[Shape, ...] = ("uniform", "hot")
+    rows: int = 10**8
 
 
 FORMS: Final = {
@@ -63,7 +69,9 @@ class Run:
     found: Results = field(default_factory=Results)
 
     def all(self) -> Results:
-        if self.parts & {"cold", "ingest", "fold"}:
+        if "flat" in self.parts:
+            flat.require_room(self.folder, Size(self.form.rows))
+        if self.parts & {"cold", "ingest", "fold", "flat"}:
             with servers(self.folder) as started, sink(self.folder) as sink_port:
                 self.found.postgres = started.database.version()
                 self.say("PostgreSQL and Redis are up")
@@ -71,6 +79,8 @@ class Run:
                     self._cold_starts(started, sink_port)
                 if self.parts & {"ingest", "fold"}:
                     self._direct(started, sink_port)
+                if "flat" in self.parts:
+                    self._flat(started, sink_port)
         if self.parts & {"broker", "stay"}:
             with product(self.folder) as up:
                 self.found.postgres = up.database.version()
@@ -127,6 +137,25 @@ class Run:
         with function(started, "billing-api", sink_port) as (_, api_port):
             self._rate("rebuild of a tenant", fold.rebuild(target, api_port, waiting))
 
+    def _flat(self, started: Servers, sink_port: int) -> None:
+        """The reads first: a load empties the small database."""
+        with flat.filled(started, sink_port, Size(self.form.rows), self.say) as pair:
+            self.found.flat = found = Flat(pair)
+            for question in reads.QUESTIONS:
+                found.asked[question] = asked = reads.ask(pair.apis, question, READS)
+                took = (f"{name} {asked.p_ms(name, 50):.1f} ms" for name in pair.apis)
+                self.say(f"{question}: {', '.join(took)}")
+                self._wrong(question, asked.wrong)
+            for target in pair.targets.values():
+                touch(target)
+            self._wrong("sent again", flat.send_again(pair.targets[flat.FULL], pair.size.keys))
+            steps = list(pair.targets.items())
+            for _ in range(self.form.rounds):
+                random.shuffle(steps)
+                for name, target in steps:
+                    measured = measure(target, flat.CELL, self.form.seconds)
+                    self._note(found.loads[name], flat.CELL, measured, f"{name} inbox, ")
+
     def _through_broker(self, up: Product) -> None:
         self.found.latency = latency = through_broker.latency(up, self.form.samples)
         window_s, cost_s = max(latency.window_s), max(latency.cost_s)
@@ -166,13 +195,15 @@ class Run:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench")
     parser.add_argument("form", nargs="?", choices=FORMS, default="quick", help="full takes half an hour")
-    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="some of the parts")
+    parts, told = (*PARTS, *LONG_PARTS), "some of the parts; flat, ten minutes, only where it is named"
+    parser.add_argument("--only", nargs="+", choices=parts, default=PARTS, help=told)
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--seconds", type=float, help="of each load")
     parser.add_argument("--minutes", type=float, help="of the long load; 0 for none")
+    parser.add_argument("--rows", type=int, help="of the full inbox, a hundred million else")
     parser.add_argument("--write", action="store_true", help=f"also to {PAGE.relative_to(CHECKOUT)}")
     given = parser.parse_args()
-    changed = {name: getattr(given, name) for name in ("rounds", "seconds", "minutes")}
+    changed = {name: getattr(given, name) for name in ("rounds", "seconds", "minutes", "rows")}
     form = replace(FORMS[given.form], **{name: value for name, value in changed.items() if value is not None})
     began = time.monotonic()
 
@@ -182,6 +213,7 @@ def main() -> int:
     facts = {
         "Command": "make bench",
         **machine.describe(),
+        "All cores at once": machine.cores_at_once(),
         "Load average before": machine.load_average(),
         "Other programs": machine.others(),
     }
@@ -191,7 +223,7 @@ def main() -> int:
     try:
         with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as folder:
             found = Run(form, frozenset(given.only), Path(folder), say).all()
-    except (SenderFailed, ProcessFailed, TimeoutError) as failure:
+    except (NoRoom, SenderFailed, ProcessFailed, TimeoutError) as failure:
         say(f"FAILED: {failure}")
         return 1
     facts |= {"Load average after": machine.load_average(), "Date": f"{system_clock():%Y-%m-%d %H:%M} UTC"}

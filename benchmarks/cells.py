@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
@@ -52,15 +52,23 @@ class Measured:
     wrong: list[str]
 
 
+def truncate(database: Database) -> int:
+    """Nothing is left."""
+    database.do(f"TRUNCATE {', '.join(EMPTIED)}", "CHECKPOINT")
+    return 0
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a load goes and what it is answered with. `processes` have their CPU counted, by name."""
+    """Where a load goes and what it is answered with. `processes` have their CPU counted, by name; `tidy`
+    takes away what the load before has left, and says how many events the inbox keeps."""
 
     database: Database
     port: int
     processes: Mapping[str, int]
     path: str = "/"
     status: int = 204
+    tidy: Callable[[Database], int] = truncate
 
 
 def load_of(cell: Cell, seconds: float, fault: Fault = "") -> Load:
@@ -83,9 +91,9 @@ def touch(target: Target) -> None:
 
 
 def measure(target: Target, cell: Cell, seconds: float, fault: Fault = "") -> Measured:
-    """Empties the tables of usage before. Raises SenderFailed or TimeoutError."""
+    """Raises SenderFailed or TimeoutError."""
     database = target.database
-    database.do(f"TRUNCATE {', '.join(EMPTIED)}", "CHECKPOINT")
+    kept, sizes = target.tidy(database), _sizes(database)
     sender = Sender(_orders(target, load_of(cell, seconds, fault), cell.connections, seconds))
     at_rest, wal, began = _cpu(target), _wal(database), time.perf_counter()
     sent = sender.run()
@@ -100,23 +108,24 @@ def measure(target: Target, cell: Cell, seconds: float, fault: Fault = "") -> Me
         p99_ms=sent.p99_ms,
         cpu_us={name: s / events * 1e6 for name, s in {"client": sent.cpu_s, **used}.items()},
         wal_bytes=wal / records,
-        disk_bytes={name: _size(database, table) / records for name, table in MEASURED.items()},
+        disk_bytes={name: (size - sizes[name]) / records for name, size in _sizes(database).items()},
         client_bound=sent.cpu_s / sent.seconds > BUSY_CORE > used.get("function", 0) / took_s,
-        wrong=differences(database, sent.truth),
+        wrong=differences(database, sent.truth, kept),
     )
 
 
 def wait_until_folded(database: Database, truth: Truth) -> None:
-    """Until all that was sent is in the inbox and none of it waits to be folded."""
+    """Until all that was sent is accepted and none of it waits to be folded."""
 
     def arrived() -> bool:
-        ((count,),) = database.rows("SELECT count(*) FROM usage_inbox")
+        # Of an event there is one payload with its key in the inbox, which may be too long to count.
+        ((count,),) = database.rows("SELECT count(*) FROM payload")
         return bool(count >= truth.events)
 
     def folded() -> bool:
         return database.rows("SELECT FROM usage_delta LIMIT 1") == []
 
-    until(arrived, "usage in the inbox", FOLDED_LIMIT_S, ARRIVED_POLL_S)
+    until(arrived, "usage accepted", FOLDED_LIMIT_S, ARRIVED_POLL_S)
     until(folded, "usage folded", FOLDED_LIMIT_S)
 
 
@@ -135,6 +144,11 @@ def _cpu(target: Target) -> dict[str, float]:
 def _wal(database: Database) -> float:
     ((lsn,),) = database.rows("SELECT pg_current_wal_lsn() - '0/0'::pg_lsn")
     return float(lsn)
+
+
+def _sizes(database: Database) -> dict[str, float]:
+    """Of the tables, with their indexes and partitions."""
+    return {name: _size(database, table) for name, table in MEASURED.items()}
 
 
 def _size(database: Database, table: str) -> float:

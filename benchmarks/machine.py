@@ -2,6 +2,8 @@
 
 import os
 import platform
+import subprocess
+import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,6 +14,14 @@ PROC: Final = Path("/proc")
 TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 MB: Final = 1024 * 1024
 BUSY_SHARE: Final = 0.5
+SPIN: Final = """
+import time
+time.sleep(0.3)
+n, until = 0, time.monotonic() + 2
+while time.monotonic() < until:
+    n += 1
+print(n)
+"""
 PPID, UTIME, CSTIME = 1, 11, 14
 """Places of the words of /proc/PID/stat after the name of the program."""
 
@@ -68,6 +78,24 @@ def others() -> str:
     """Before anything is measured: whether the figures will be those of the machine."""
     busy = os.getloadavg()[0] / len(os.sched_getaffinity(0)) > BUSY_SHARE
     return "kept it busy: figures and ratios are not those of the machine" if busy else "left it alone"
+
+
+def cores_at_once() -> str:
+    """For people: what all cores do together, as a multiple of what one does alone.
+
+    Cores that are threads of one, or shared with other machines, do less than their number; a floor that
+    keeps only one of them busy does not notice.
+    """
+    count = len(os.sched_getaffinity(0))
+    alone, together = sum(_counted(1)), sum(_counted(count))
+    return f"{together / alone:.1f} times what one does alone"
+
+
+def _counted(processes: int) -> list[int]:
+    spinning = [
+        subprocess.Popen([sys.executable, "-c", SPIN], stdout=subprocess.PIPE) for _ in range(processes)
+    ]
+    return [int(process.communicate()[0]) for process in spinning]
 
 
 def load_average() -> str:

@@ -5,8 +5,10 @@ from statistics import median
 from typing import Final
 
 from benchmarks import results
-from benchmarks.cells import Cell
+from benchmarks.cells import Cell, Measured
 from benchmarks.cold_start import FIRST
+from benchmarks.flat import CELL, FULL, SMALL, SMALL_DAYS, Flat
+from benchmarks.load import KINDS
 from benchmarks.machine import MB
 from benchmarks.results import Results, middle
 
@@ -33,7 +35,7 @@ hour to hour; the ratios to the floors, measured in turn with them in the same r
 NOT_YET: Final = """\
 ## Not measured yet
 
-Single events at 10⁸ rows in the inbox, the month's close, the API's reads, the emitter's cost per request.
+The month's close, the emitter's cost per request.
 """
 DISK: Final = "load|WAL B/record|payload|inbox|windows"
 
@@ -107,6 +109,43 @@ def _parts(found: Results) -> Iterator[str]:
         ]
         yield _titled(f"{states[-1].minutes:.0f} minutes of load through the Broker", columns, rows)
         yield f"{found.stay.records:,} records, 100 per event; looked at whenever a part had been folded.\n"
+    if found.flat is not None:
+        yield from _flat(found.flat)
+
+
+def _flat(flat: Flat) -> Iterator[str]:
+    pair, empty, full = flat.pair, flat.loads[SMALL][CELL], flat.loads[FULL][CELL]
+    ratio, goal = middle(full).events_per_s / middle(empty).events_per_s, results.FLAT_GOAL
+    rows = [
+        _inbox("empty", empty, ("", "", "")),
+        _inbox(f"{pair.size.keys:,} rows", full, (f"{ratio:.2f}", f"{goal:g}", _least(ratio, goal))),
+    ]
+    columns = "inbox|events/s|of empty|goal||p50 / p99 ms|CPU µs/event|WAL B/event"
+    yield _titled(f"Flat cost: {CELL}", columns, rows)
+    yield (
+        "By turns on one server, each after a checkpoint. The index of the full inbox takes"
+        f" {pair.index / MB:,.0f} MB, shared_buffers {pair.buffers / MB:,.0f} MB;"
+        f" {pair.size.windows:,} windows lie beside it.\n"
+    )
+    rows = [
+        (name, *(f"{asked.p_ms(api, percent):.1f}" for api in (SMALL, FULL) for percent in (50, 99)))
+        for name, asked in flat.asked.items()
+    ]
+    columns = f"|{SMALL_DAYS} days: p50 ms|p99 ms|{pair.size.days} days: p50 ms|p99 ms"
+    yield _titled("Reads over the API", columns, rows)
+    yield f"One reader. {KINDS} revisions of one tenant, of {pair.size.tenants}; which and when is drawn.\n"
+
+
+def _inbox(name: str, found: Sequence[Measured], met: Sequence[str]) -> Sequence[str]:
+    measured = middle(found)
+    return (
+        name,
+        _spread([m.events_per_s for m in found]),
+        *met,
+        f"{measured.p50_ms:.1f} / {measured.p99_ms:.1f}",
+        " + ".join(f"{used:.0f}" for used in measured.cpu_us.values()),
+        f"{measured.wal_bytes:,.0f}",
+    )
 
 
 def _direct(found: Results, cell: Cell) -> Sequence[str]:

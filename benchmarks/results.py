@@ -7,6 +7,7 @@ from typing import Final
 
 from benchmarks.cells import Cell, Measured
 from benchmarks.cold_start import ColdStart
+from benchmarks.flat import Flat
 from benchmarks.fold import Rate
 from benchmarks.through_broker import Latency, Stay
 
@@ -35,6 +36,8 @@ COLD_START_GOALS: Final = {
     "billing-api": 3.5,
 }
 """Times the bare function, at most."""
+FLAT_GOAL: Final = 0.8
+"""Of the same load with an empty inbox."""
 MEMORY_GOAL_MB: Final = 80.0
 WINDOW_GOAL_S: Final = 2.0
 COST_GOAL_S: Final = 5.0
@@ -61,6 +64,7 @@ class Results:
     memory: Memory = field(default_factory=Memory)
     folds: dict[str, Rate] = field(default_factory=dict)
     stay: Stay | None = None
+    flat: Flat | None = None
     postgres: str = ""
     wrong: list[str] = field(default_factory=list)
 

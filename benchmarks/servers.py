@@ -5,7 +5,7 @@ import json
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -33,6 +33,7 @@ PRODUCT_GRACE_S: Final = 90.0
 IDLE_SECONDS: Final = 3600
 QUIET_TENANTS: Final = 100
 """Tenants beside those of the load, whom nothing is sent for but what is measured."""
+LOADED: Final = tuple(slug(n) for n in range(TENANTS + QUIET_TENANTS))
 PLAN: Final = "faas-billing-rub"
 
 
@@ -55,20 +56,21 @@ class Database:
         for statement in statements:
             self.connection.execute(statement.encode())
 
-    def seed(self, plan: str) -> None:
-        """The tenants of every load, on a plan."""
-        slugs = [slug(n) for n in range(TENANTS + QUIET_TENANTS)]
+    def seed(self, plan: str, slugs: Sequence[str] = LOADED) -> None:
+        """Tenants, on a plan."""
         now = "statement_timestamp()"
         self.connection.execute(
             "INSERT INTO tenant (id, slug, name, currency, timezone, created_at, updated_at)"
             f" SELECT gen_random_uuid(), s, s, 'RUB', 'UTC', {now}, {now} FROM unnest(%s::text[]) s".encode(),
-            [slugs],
+            [list(slugs)],
         )
-        self.do("INSERT INTO tenant_alias SELECT slug, id FROM tenant WHERE slug LIKE 'bench-%'")
+        self.connection.execute(
+            "INSERT INTO tenant_alias SELECT slug, id FROM tenant WHERE slug = ANY(%s)", [list(slugs)]
+        )
         self.connection.execute(
             "INSERT INTO subscription (tenant_id, starts_at, plan_id) SELECT t.id, '-infinity', p.id"
-            " FROM tenant t, pricing_plan p WHERE t.slug LIKE 'bench-%%' AND p.name = %s",
-            [plan],
+            " FROM tenant t, pricing_plan p WHERE t.slug = ANY(%s) AND p.name = %s",
+            [list(slugs), plan],
         )
         self.do("ANALYZE tenant", "ANALYZE tenant_alias")
 

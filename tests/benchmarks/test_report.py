@@ -3,9 +3,12 @@
 from pathlib import Path
 from socket import gethostname
 
-from benchmarks import machine
+from benchmarks import flat, machine
 from benchmarks.cells import Cell, Measured
 from benchmarks.cold_start import ColdStart
+from benchmarks.flat import FULL, SMALL, Flat, Pair, Size
+from benchmarks.machine import MB
+from benchmarks.reads import Asked
 from benchmarks.report import page, tables
 from benchmarks.results import Results
 
@@ -50,6 +53,16 @@ def test_the_client_is_named_where_it_was_the_limit() -> None:
 def test_a_cold_start_above_its_goal_is_told_as_a_multiple_of_it() -> None:
     found = Results(cold_starts={"billing-aggregator": ColdStart([1.0], [0.2], 40 * 2**20)})
     assert "| 5.00  | 2.5  | 2.00 × goal |" in tables(found)
+
+
+def test_a_full_inbox_stands_beside_an_empty_one() -> None:
+    pair = Pair(Size(keys=10**8), {}, {}, index=5_000 * MB, buffers=128 * MB)
+    took_ms = {SMALL: [3.0, 1.0, 2.0], FULL: [6.0, 4.0, 5.0]}
+    loads = {SMALL: {flat.CELL: [measured(200_000)]}, FULL: {flat.CELL: [measured(150_000)]}}
+    told = tables(Results(flat=Flat(pair, loads, {"bill of a month": Asked(took_ms, [])})))
+    assert "| 100,000,000 rows | 1,500    | 0.75     | 0.8  | 0.94 of goal |" in told
+    assert "The index of the full inbox takes 5,000 MB, shared_buffers 128 MB" in told
+    assert "| bill of a month | 2.0             | 3.0    | 5.0              | 6.0    |" in told
 
 
 def test_the_page_names_what_it_ran_on_but_neither_machine_nor_paths() -> None:

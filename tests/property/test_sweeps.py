@@ -239,7 +239,12 @@ class Product:
                 (tenant.id,),
             ).fetchall()
         names = ("start", "end", "currency", "plan", "amount", "lines")
-        return [dict(zip(names, row, strict=True)) for row in rows]
+        # A line of a month that goes on ends when it was accrued.
+        timeless = [
+            (*row[:-1], [{name: of for name, of in line.items() if name != "end"} for line in row[-1]])
+            for row in rows
+        ]
+        return [dict(zip(names, row, strict=True)) for row in timeless]
 
     def bill(self, tenant: Tenant, start: datetime, end: datetime) -> tuple[Any, ...]:
         bill = self._billing.calculate(tenant.slug, start, end)
