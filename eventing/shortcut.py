@@ -5,13 +5,15 @@ from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any, Final
 
-from eventing.delivery import JSON, Receiver, check_length
+from eventing.delivery import HEALTH_PATHS, JSON, METRICS_PATH, Receiver, check_length
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., object]
 Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 LENGTH_DIGITS_MAX: Final = 12
+OTHER_PATHS: Final = HEALTH_PATHS | {METRICS_PATH}
+"""What is there is no place for events."""
 _STATUS: Final = {status.value: f"{status.value} {status.phrase.upper()}" for status in HTTPStatus}
 
 
@@ -37,6 +39,8 @@ def shortcut(receiver: Receiver[Any], application: Application) -> Application:
 def _length(environ: Environ) -> int:
     """Of the body of a binary event; -1 for any other request, and for one whose length is not said."""
     if environ["REQUEST_METHOD"] != "POST" or "HTTP_CE_SPECVERSION" not in environ:
+        return -1
+    if environ["PATH_INFO"] in OTHER_PATHS:
         return -1
     length = environ.get("CONTENT_LENGTH") or ""
     is_plain = length.isdecimal() and length.isascii() and len(length) <= LENGTH_DIGITS_MAX

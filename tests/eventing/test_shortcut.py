@@ -129,6 +129,14 @@ def test_structured_events_chunks_and_other_methods_go_through_the_framework() -
     assert both.through_framework == 3
 
 
+@pytest.mark.parametrize("path", ["/metrics", "/health/liveness", "/health/readiness"])
+def test_probes_and_metrics_take_no_events_either_way(path: str) -> None:
+    both = Both(accept)
+    environs = [environ_of(b"{}", BINARY) | {"PATH_INFO": path} for _ in range(2)]
+    assert answered(both.short, environs[0]) == answered(both.framework, environs[1])
+    assert not both.taken
+
+
 def test_a_body_that_ends_early_is_not_taken_for_the_whole() -> None:
     both = Both(accept)
     environ = environ_of(b"[1,2]", BINARY)

@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from http.client import HTTPConnection
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -16,31 +15,9 @@ from functions import background as background_module
 from functions.background import Background
 from runtime.ports import answers, some_free
 from shared.domain.errors import Unavailable
+from tests.functions.working import LIMIT_S, Work
 
 CHECKOUT = Path(__file__).parents[2]
-LIMIT_S = 10.0
-
-
-class Work:
-    """Counts its calls, and does at each what `script` says: a pause to return or an error to raise."""
-
-    def __init__(self, *script: float | Exception | None) -> None:
-        self.script = list(script)
-        self.calls = 0
-        self.called = threading.Condition()
-
-    def __call__(self) -> float | None:
-        with self.called:
-            self.calls += 1
-            step = self.script.pop(0) if self.script else None
-            self.called.notify_all()
-        if isinstance(step, Exception):
-            raise step
-        return step
-
-    def wait_for(self, calls: int) -> None:
-        with self.called:
-            assert self.called.wait_for(lambda: self.calls >= calls, LIMIT_S), self.calls
 
 
 @pytest.fixture
@@ -57,49 +34,6 @@ def started() -> Iterator[Callable[[Background], Background]]:
 
 
 Started = Callable[[Background], Background]
-
-
-def test_it_rests_between_calls_however_often_it_is_woken(started: Started) -> None:
-    times: list[float] = []
-    work = Work()
-
-    def timed() -> float | None:
-        times.append(time.monotonic())
-        return work()
-
-    background = started(Background("test", timed, rests_s=(0.2, 0.3)))
-    for calls in (1, 2, 3):
-        background.wake()
-        work.wait_for(calls)
-    assert min(later - earlier for earlier, later in pairwise(times)) >= 0.2
-
-
-def test_the_longer_a_call_takes_the_longer_it_rests_within_bounds(started: Started) -> None:
-    ended: list[float] = []
-    began: list[float] = []
-
-    def slow() -> None:
-        began.append(time.monotonic())
-        time.sleep((0.3, 0.9, 0.0)[len(ended)])
-        ended.append(time.monotonic())
-
-    background = started(Background("test", slow, rests_s=(0.1, 0.5)))
-    deadline = time.monotonic() + LIMIT_S
-    while len(ended) < 3:
-        background.wake()
-        time.sleep(0.01)
-        assert time.monotonic() < deadline
-    after_first, after_second = began[1] - ended[0], began[2] - ended[1]
-    assert after_first >= 0.3
-    assert after_second >= 0.5
-
-
-def test_a_rest_keeps_nobody_from_ending(started: Started) -> None:
-    drained = threading.Event()
-    background = started(Background("test", Work(), drain=drained.set, rests_s=(LIMIT_S, LIMIT_S)))
-    background.start()
-    background.stop()
-    assert drained.is_set()
 
 
 def test_nothing_runs_before_it_is_started_and_then_at_once(started: Started) -> None:

@@ -239,12 +239,10 @@ class Product:
                 (tenant.id,),
             ).fetchall()
         names = ("start", "end", "currency", "plan", "amount", "lines")
-        # A line of a month that goes on ends when it was accrued.
-        timeless = [
-            (*row[:-1], [{name: of for name, of in line.items() if name != "end"} for line in row[-1]])
-            for row in rows
-        ]
-        return [dict(zip(names, row, strict=True)) for row in timeless]
+        accrued: list[Mapping[str, Any]] = [dict(zip(names, row, strict=True)) for row in rows]
+        for line in (line for cost in accrued for line in cost["lines"]):
+            del line["end"]  # of a month that goes on: when it was accrued
+        return accrued
 
     def bill(self, tenant: Tenant, start: datetime, end: datetime) -> tuple[Any, ...]:
         bill = self._billing.calculate(tenant.slug, start, end)

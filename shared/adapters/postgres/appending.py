@@ -1,7 +1,7 @@
 """Accepted parts into inbox, payload and delta: any number of them by one statement, which is a transaction.
 
-It is prepared once per connection and sent as it is: psycopg's own way takes 0.4 ms of CPU a call for these
-parameters, more than all else that an event costs.
+It is prepared once per connection and sent as it is: for each call psycopg's own way looks at every parameter
+anew, which for events of one record was the largest part of our own time (ADR 13).
 """
 
 from collections.abc import Iterable, Sequence
