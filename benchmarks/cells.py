@@ -21,8 +21,8 @@ TOUCH_CONNECTIONS: Final = 8
 FOLDED_LIMIT_S: Final = 180.0
 ARRIVED_POLL_S: Final = 0.1
 BUSY_CORE: Final = 0.85
-EMPTIED: Final = ("usage_inbox", "payload", "usage_delta", "usage_aggregate")
-MEASURED: Final = {"payload": "payload", "inbox": "usage_inbox", "windows": "usage_aggregate"}
+EMPTIED: Final = ("usage_inbox", "payload", "usage_delta", "usage_window")
+MEASURED: Final = {"payload": "payload", "inbox": "usage_inbox", "windows": "usage_window"}
 
 
 @dataclass(frozen=True, slots=True)

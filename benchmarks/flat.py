@@ -111,8 +111,8 @@ def keep_keys(database: Database) -> int:
     """What the load before has left goes, but its keys: they stay for ever."""
     database.do(
         "TRUNCATE payload, usage_delta",
-        "DELETE FROM usage_aggregate USING tenant WHERE tenant.id = tenant_id AND slug LIKE 'bench-%'",
-        "VACUUM usage_aggregate",
+        "DELETE FROM usage_window USING tenant WHERE tenant.id = tenant_id AND slug LIKE 'bench-%'",
+        "VACUUM usage_window",
     )
     kept = accepted(database)
     database.do("CHECKPOINT")

@@ -31,7 +31,7 @@ def fold(target: Target, cell: Cell, events: int) -> Rate:
     database = target.database
     database.do(f"TRUNCATE {', '.join(EMPTIED)}", "CHECKPOINT")
     with psycopg.connect(database.url) as holding:
-        holding.execute("LOCK TABLE usage_aggregate IN EXCLUSIVE MODE")
+        holding.execute("LOCK TABLE usage_window IN EXCLUSIVE MODE")
         sent = send(target, replace(load_of(cell, 1), events=events), cell.connections, SEND_LIMIT_S)
         holding.rollback()
         began = time.perf_counter()

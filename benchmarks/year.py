@@ -25,8 +25,7 @@ DAY_WINDOWS: Final = (24 * SLOTS + 24 + 1) * KINDS
 """Of a tenant, as are DAY_RECORDS."""
 FOLDED_LIMIT_S: Final = 180.0
 TOLD_DAYS: Final = 60
-SHOWN: Final = ("sketch", "p50_duration_ms", "p95_duration_ms")
-COPIED: Final = ", ".join(("tenant_id", "window_size", "service_id", "revision_id", *NUMBERS, *SHOWN))
+COPIED: Final = ", ".join(("tenant_id", "window_size", "service_id", "revision_id", *NUMBERS, "sketch"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +50,14 @@ def fill(database: Database, port: int, tenants: int, days: int, say: Say) -> Ye
     until(lambda: database.rows("SELECT FROM usage_delta LIMIT 1") == [], "a day folded", FOLDED_LIMIT_S)
     say(f"windows: a day of {tenants} tenants is folded")
     database.do(
-        "CREATE TEMP TABLE folded AS SELECT a.* FROM usage_aggregate a JOIN tenant t ON t.id = tenant_id"
+        "CREATE TEMP TABLE folded AS SELECT a.* FROM usage_window a JOIN tenant t ON t.id = tenant_id"
         " WHERE slug LIKE 'year-%'"
     )
-    with without_keys(database, "usage_aggregate", say):
+    with without_keys(database, "usage_window", say):
         for ago in range(1, days):
             database.do(
-                f"INSERT INTO usage_aggregate (id, window_start, window_end, {COPIED})"
-                f" SELECT gen_random_uuid(), window_start - {ago} * '24 hours'::interval,"
-                f" window_end - {ago} * '24 hours'::interval, {COPIED} FROM folded"
+                f"INSERT INTO usage_window (window_start, {COPIED})"
+                f" SELECT window_start - {ago} * '24 hours'::interval, {COPIED} FROM folded"
             )
             if ago % TOLD_DAYS == 0:
                 say(f"windows: {ago} of {days} days")

@@ -77,6 +77,13 @@ def template_database(postgres_server: str) -> Iterator[str]:
 
 
 @pytest.fixture
+def empty_database_url(postgres_server: str) -> Iterator[str]:
+    """Of a database that no migration has seen."""
+    with _database(postgres_server, f"empty_{_run_id()}_{next(_numbers)}") as name:
+        yield _url_of(postgres_server, name)
+
+
+@pytest.fixture
 def database_url(postgres_server: str, template_database: str) -> Iterator[str]:
     """libpq URL of a database of this test's own, migrated and empty; dropped after it."""
     with _database(postgres_server, f"test_{_run_id()}_{next(_numbers)}", template_database) as name:

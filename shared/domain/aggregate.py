@@ -68,10 +68,9 @@ def names_of(groups: Grouped) -> set[SeriesName]:
 
 def aggregate(groups: Grouped, series: Mapping[SeriesName, Series]) -> Windows:
     """The 5-minute windows that records add to."""
-    windows: Windows = {
-        WindowKey(WindowSize.M5, _YEAR_1 + window * GRID, series[name]): WindowFacts.of_records(records)
-        for (window, name), records in groups.items()
-    }
+    starts = {window: _YEAR_1 + window * GRID for window, _ in groups}
+    keys = [WindowKey(WindowSize.M5, starts[window], series[name]) for window, name in groups]
+    windows: Windows = dict(zip(keys, WindowFacts.of_groups(list(groups.values())), strict=True))
     for (_, name), records in groups.items():
         for record in records:
             if record.started_at is not None:

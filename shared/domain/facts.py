@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
+from itertools import accumulate, chain, pairwise
 from operator import mul
 
 from shared.domain import sketch
@@ -44,38 +45,63 @@ class WindowFacts:
     durations: Sketch = field(default_factory=dict)
 
     @classmethod
-    def of_records(cls, records: Sequence[UsageRecord]) -> "WindowFacts":
-        """What `add_record` makes of them one by one; column by column where each is one invocation."""
-        _, _, _, _, counts, durations_ns, lists, memories, cold, errors, cpu_ns, egress, _, _ = zip(
-            *records, strict=True
-        )
+    def of_groups(cls, groups: Sequence[Sequence[UsageRecord]]) -> "list[WindowFacts]":
+        """Of each group what `add_record` makes of its records, all but their capacity.
+
+        Where each record is one invocation, column by column, of all groups at once: much of a small group's
+        time goes into beginning with it.
+        """
+        if not groups:
+            return []
+        columns = zip(*chain.from_iterable(groups), strict=True)
+        _, _, _, _, counts, durations_ns, lists, memories, cold, errors, cpu_ns, egress, _, _ = columns
         if set(counts) != {1} or lists.count(None) != len(lists):
-            facts = cls()
-            for record in records:
-                facts.add_record(record)
-            return facts
+            return [cls._of_records(records) for records in groups]
         ms = [-(-duration_ns // _MS) for duration_ns in durations_ns]
         hundred_ms = [-(-duration_ns // _HUNDRED_MS) * 100 for duration_ns in durations_ns]
         steps_mb = [-(-memory // _MEMORY_STEP) * MEMORY_STEP_MB for memory in memories]
-        return cls(
-            records=len(records),
-            invocations=len(records),
-            errors=sum(errors),
-            cold_starts=sum(cold),
-            duration_ns=sum(durations_ns),
-            cpu_ns=sum(cpu_ns),
-            egress_bytes=sum(egress),
-            max_memory_bytes=max(memories),
-            memory_bytes=sum(memories),
-            memory_byte_ns=sum(map(mul, durations_ns, memories)),
-            billed_1ms_ms=sum(ms),
-            billed_100ms_ms=sum(hundred_ms),
-            byte_ms_1ms=sum(map(mul, ms, memories)),
-            byte_ms_100ms=sum(map(mul, hundred_ms, memories)),
-            mb128_ms_1ms=sum(map(mul, ms, steps_mb)),
-            mb128_ms_100ms=sum(map(mul, hundred_ms, steps_mb)),
-            durations=sketch.buckets_of(durations_ns),
+        bounds = list(accumulate(map(len, groups), initial=0))
+        spans = [slice(*bound) for bound in pairwise(bounds)]
+        sizes = [len(records) for records in groups]
+
+        def summed(column: Sequence[int]) -> list[int]:
+            return [sum(column[span]) for span in spans]
+
+        def product(a: Iterable[int], b: Iterable[int]) -> list[int]:
+            return summed(list(map(mul, a, b)))
+
+        nothing = [0] * len(groups)
+        numbers = zip(
+            sizes,
+            sizes,
+            summed(errors),
+            summed(cold),
+            summed(durations_ns),
+            summed(cpu_ns),
+            summed(egress),
+            nothing,
+            [max(memories[span]) for span in spans],
+            summed(memories),
+            product(durations_ns, memories),
+            summed(ms),
+            summed(hundred_ms),
+            product(ms, memories),
+            product(hundred_ms, memories),
+            product(ms, steps_mb),
+            product(hundred_ms, steps_mb),
+            strict=True,
         )
+        buckets = sketch.buckets(durations_ns)
+        return [
+            cls.of(facts, sketch.counted(buckets[span])) for facts, span in zip(numbers, spans, strict=True)
+        ]
+
+    @classmethod
+    def _of_records(cls, records: Iterable[UsageRecord]) -> "WindowFacts":
+        facts = cls()
+        for record in records:
+            facts.add_record(record)
+        return facts
 
     @classmethod
     def of(cls, numbers: Iterable[int], durations: Sketch) -> "WindowFacts":

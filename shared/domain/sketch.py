@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from functools import lru_cache
-from itertools import accumulate
+from itertools import accumulate, chain
 from struct import Struct
 
 Sketch = dict[int, int]
@@ -16,6 +16,8 @@ Sketch = dict[int, int]
 
 _SUB_BUCKET_BITS = 6
 _SUB_BUCKETS = 1 << _SUB_BUCKET_BITS
+_FEW = 16
+"""So many are counted before a Counter is made."""
 
 
 def bucket_of(duration_ns: int) -> int:
@@ -26,20 +28,25 @@ def bucket_of(duration_ns: int) -> int:
     return (octave << _SUB_BUCKET_BITS) + scaled - _SUB_BUCKETS if duration_ns else 0
 
 
-def buckets_of(durations_ns: Iterable[int]) -> Sketch:
+def buckets(durations_ns: Iterable[int]) -> list[int]:
     """Of many durations at once: half the time of `bucket_of` for each."""
-    return dict(
-        Counter(
-            [
-                ((octave := ns.bit_length()) << _SUB_BUCKET_BITS)
-                + (ns >> octave - 1 - _SUB_BUCKET_BITS)
-                - _SUB_BUCKETS
-                if ns >= _SUB_BUCKETS
-                else bucket_of(ns)
-                for ns in durations_ns
-            ]
-        )
-    )
+    return [
+        ((octave := ns.bit_length()) << _SUB_BUCKET_BITS)
+        + (ns >> octave - 1 - _SUB_BUCKET_BITS)
+        - _SUB_BUCKETS
+        if ns >= _SUB_BUCKETS
+        else bucket_of(ns)
+        for ns in durations_ns
+    ]
+
+
+def counted(buckets: Sequence[int]) -> Sketch:
+    if len(buckets) > _FEW:
+        return dict(Counter(buckets))
+    sketch: Sketch = {}
+    for bucket in buckets:
+        sketch[bucket] = sketch.get(bucket, 0) + 1
+    return sketch
 
 
 def value_of(bucket: int) -> Fraction:
@@ -95,17 +102,24 @@ def merge(into: Sketch, other: Mapping[int, int]) -> Sketch:
 
 
 def encode(sketch: Mapping[int, int]) -> bytes:
-    """Canonical bytes, equal for equal sketches: u16 buckets in order, then u64 counts, little-endian."""
-    buckets = sorted(sketch)
-    return _layout(len(buckets)).pack(*buckets, *(sketch[bucket] for bucket in buckets))
+    """Big-endian pairs of u16 bucket and u64 count, in order of buckets.
+
+    `decode` adds up pairs of the same bucket, in any order: what two encoded sketches are, one behind the
+    other, is their merge.
+    """
+    return _layout(len(sketch)).pack(*chain.from_iterable(sorted(sketch.items())))
 
 
 def decode(data: bytes) -> Sketch:
-    size = len(data) // 10
-    values = _layout(size).unpack(data)
-    return dict(zip(values[:size], values[size:], strict=True))
+    sketch: Sketch = {}
+    for bucket, count in _PAIR.iter_unpack(data):
+        sketch[bucket] = sketch.get(bucket, 0) + count
+    return sketch
+
+
+_PAIR = Struct(">HQ")
 
 
 @lru_cache
-def _layout(size: int) -> Struct:
-    return Struct(f"<{size}H{size}Q")
+def _layout(pairs: int) -> Struct:
+    return Struct(">" + "HQ" * pairs)

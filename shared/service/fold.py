@@ -1,13 +1,11 @@
 """Folding: what was appended becomes windows, and the tenants whose windows changed are announced."""
 
 import logging
-from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from shared.domain.aggregate import Windows, merge, roll_up
 from shared.domain.errors import Unavailable
-from shared.service.ports import Clock, FoldTransaction, WindowStore
+from shared.service.ports import Clock, WindowStore
 
 logger = logging.getLogger(__name__)
 
@@ -49,8 +47,7 @@ class Fold:
                 with self._windows.locked(shard, wait=wait) as transaction:
                     if transaction is None:
                         return False
-                    deltas, are_more = transaction.take_deltas()
-                    fold_deltas(transaction, deltas)
+                    are_more = transaction.fold().are_more
                     now = self._clock()
                     for fact in transaction.due_announcements(now, now - announce_every):
                         transaction.announce(fact, now)
@@ -67,22 +64,10 @@ class Fold:
             try:
                 with self._windows.locked(shard, wait=True) as transaction:
                     assert transaction is not None, "waited for it"
-                    if (windows := transaction.take_delta(tenant_id, event_key)) is not None:
-                        fold_deltas(transaction, [(tenant_id, windows)])
+                    transaction.fold_one(tenant_id, event_key)
             except Unavailable:
                 raise
             except Exception as error:
                 logger.exception("delta %s of tenant %s is put aside", event_key, tenant_id)
                 self._windows.put_aside(tenant_id, event_key, reason=repr(error))
         return True
-
-
-def fold_deltas(transaction: FoldTransaction, deltas: Sequence[tuple[UUID, Windows]]) -> None:
-    """Add 5-minute deltas to the windows of all sizes, and note what changed."""
-    sums: dict[UUID, Windows] = {}
-    for tenant_id, windows in deltas:
-        merge(sums.setdefault(tenant_id, {}), windows)
-    if not sums:
-        return
-    transaction.add({tenant_id: roll_up(windows) for tenant_id, windows in sums.items()})
-    transaction.record_changes({tenant_id: windows.keys() for tenant_id, windows in sums.items()})

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from threading import Lock
 from uuid import UUID
 
 from shared.domain.aggregate import aggregate, group, names_of
@@ -63,6 +64,9 @@ class IngestUsage:
         self._clock = clock
         self._accepted = accepted
         self._conflicted = conflicted
+        # The interpreter runs one thread at a time: where several read large events in turns, each finds its
+        # memory out of the caches, and takes half as long again (ADR 13).
+        self._reading = Lock()
 
     def accept_event(
         self,
@@ -80,7 +84,8 @@ class IngestUsage:
         """
         received_at = self._clock()
         recorded_at = time or received_at
-        usage = self._decode(data, recorded_at=recorded_at, received_at=received_at)
+        with self._reading:
+            usage = self._decode(data, recorded_at=recorded_at, received_at=received_at)
         tenant = self.resolve(tenant_ref, usage)
         return self.accept(
             Part(source, id, tenant.id, received_at, recorded_at, usage, (data.decode(),), sequence)
@@ -151,10 +156,13 @@ class IngestUsage:
 
     def accept(self, part: Part) -> Outcome:
         """Accept a part whose tenant is known."""
-        groups = group(part.usage.records)
+        with self._reading:
+            groups = group(part.usage.records)
         series = self._series.register(part.tenant_id, names_of(groups), seen_at=part.received_at)
+        with self._reading:
+            windows = aggregate(groups, series)
         with self._noting_conflict(part):
-            is_new = self._log.append(part, aggregate(groups, series))
+            is_new = self._log.append(part, windows)
         count, repeated = len(part.usage.records), part.usage.duplicates
         if not is_new:
             return Outcome(duplicate=count + repeated)

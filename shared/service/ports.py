@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import AbstractContextManager
 from datetime import date, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 from uuid import UUID
 
 from shared.domain.aggregate import Series, SeriesName, WindowKey, Windows
@@ -75,24 +75,25 @@ class UsageLog(Protocol):
         """Keep, for people to see, that the part's identity was used before for other records."""
 
 
+class Folded(NamedTuple):
+    """How many deltas were taken, and whether more wait."""
+
+    deltas: int
+    are_more: bool
+
+
 class FoldTransaction(Protocol):
     """One transaction that holds the fold lock of a shard of tenants."""
 
-    def take_deltas(self) -> tuple[Sequence[tuple[UUID, Windows]], bool]:
-        """Deltas (tenant, 5-minute windows), removed by taking them, and whether there are more.
+    def fold(self) -> Folded:
+        """Take deltas that wait in the shard, add them to the windows of all sizes, note the tenants and UTC
+        days that changed, and which numbered batches came.
 
-        No more at once than fits into memory. That a numbered batch came is noted with the taking, so a
-        rebuild, which takes nothing twice, changes no gap.
+        No more at once than is done soon. A rebuild takes nothing twice, so it changes no gap.
         """
 
-    def take_delta(self, tenant_id: UUID, event_key: UUID) -> Windows | None:
-        """One delta, removed by taking it; None where another took it."""
-
-    def add(self, windows: Mapping[UUID, Windows]) -> None:
-        """Add these facts to the windows that are stored, by tenant; those that are not begin with them."""
-
-    def record_changes(self, changed: Mapping[UUID, Collection[WindowKey]]) -> None:
-        """Advance each tenant's sequence and note the UTC days of the windows that changed, at least one."""
+    def fold_one(self, tenant_id: UUID, event_key: UUID) -> Folded:
+        """The same, of one delta; of none where another took it."""
 
     def due_announcements(self, now: datetime, announced_before: datetime) -> Sequence[UsageAggregated]:
         """Changes not yet announced, of tenants last announced before; marked as announced at `now`."""
@@ -104,9 +105,11 @@ class FoldTransaction(Protocol):
 class RebuildTransaction(FoldTransaction, Protocol):
     """A fold transaction that sees one snapshot, for one tenant."""
 
-    def take_deltas_of(self, tenant_id: UUID) -> Sequence[Windows]: ...
+    def fold_of(self, tenant_id: UUID) -> Folded:
+        """Fold deltas of the tenant."""
 
-    def delete(self, tenant_id: UUID, keys: Iterable[WindowKey]) -> None: ...
+    def replace(self, tenant_id: UUID, keys: Collection[WindowKey], windows: Windows) -> None:
+        """Windows of these keys, at least one, are now these, or gone; that they changed is noted."""
 
     def load_between(self, tenant_id: UUID, start: datetime, end: datetime) -> Windows:
         """Every window that starts in [start, end)."""

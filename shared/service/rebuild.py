@@ -7,7 +7,7 @@ from uuid import UUID
 from shared.domain.aggregate import WindowKey, Windows, aggregate, group, merge, names_of, roll_up
 from shared.domain.errors import Unavailable
 from shared.domain.windows import WindowSize, floor
-from shared.service.fold import Fold, fold_deltas
+from shared.service.fold import Fold
 from shared.service.ports import RebuildTransaction, SeriesRegistry, UsageDecoder, WindowStore
 
 _ATTEMPTS_MAX = 20
@@ -62,7 +62,8 @@ class Rebuild:
     def _rebuild(
         self, transaction: RebuildTransaction, tenant_id: UUID, day: datetime, complete_from: datetime | None
     ) -> Rebuilt:
-        fold_deltas(transaction, [(tenant_id, delta) for delta in transaction.take_deltas_of(tenant_id)])
+        while transaction.fold_of(tenant_id).are_more:
+            pass
         stored = transaction.load_between(tenant_id, day, day + _DAY)
         kept = {key for key in stored if complete_from is not None and key.start < complete_from}
         recomputed = {
@@ -72,10 +73,8 @@ class Rebuild:
         }
         unfounded = stored.keys() - kept - recomputed.keys()
         wrong = {key for key, facts in recomputed.items() if stored.get(key) != facts}
-        transaction.delete(tenant_id, unfounded | wrong)
-        transaction.add({tenant_id: {key: recomputed[key] for key in wrong}})
-        if unfounded or wrong:
-            transaction.record_changes({tenant_id: unfounded | wrong})
+        if changed := unfounded | wrong:
+            transaction.replace(tenant_id, changed, {key: recomputed[key] for key in wrong})
         return Rebuilt(len(recomputed), tuple(sorted(kept, key=lambda key: (key.start, key.size.value))))
 
     def _recompute(self, transaction: RebuildTransaction, tenant_id: UUID, day: datetime) -> Windows:

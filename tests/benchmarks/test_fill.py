@@ -30,7 +30,7 @@ NO_REDIS = "redis://127.0.0.1:1/0"
 SCHEMA = """
     WITH filled AS (
         SELECT * FROM pg_class
-        WHERE relnamespace = 'public'::regnamespace AND relname ~ '^usage_(inbox|aggregate)'
+        WHERE relnamespace = 'public'::regnamespace AND relname ~ '^usage_(inbox|window)'
     )
     SELECT relname, attname, concat_ws(' ', attnum, format_type(atttypid, atttypmod), attnotnull,
            attgenerated, attstorage, attcompression, attislocal, attinhcount, pg_get_expr(adbin, adrelid))
@@ -100,7 +100,7 @@ def send(target: Target, tenant: str, id: str, data: bytes) -> int:
 def test_the_schema_is_what_the_migrations_made(full: Target, database_url: str) -> None:
     with psycopg.connect(database_url) as migrated:
         made = migrated.execute(SCHEMA.encode()).fetchall()
-    assert {"usage_inbox_07", "usage_aggregate"} <= {table for table, _, _ in made}
+    assert {"usage_inbox_07", "usage_window"} <= {table for table, _, _ in made}
     assert sorted(full.database.rows(SCHEMA)) == sorted(made)
 
 

@@ -20,6 +20,7 @@ from shared.config import environment
 if TYPE_CHECKING:
     from shared.adapters.postgres.appending import Entry
     from shared.adapters.postgres.pool import Connection
+    from shared.service.ports import Folded
 
 HITS: Final = "kills.log"
 ARMED: Final = "armed"
@@ -66,12 +67,15 @@ STOPS_SQL: Final = f"""
         RETURN NEW;
     END $$;
     CREATE TRIGGER chaos BEFORE INSERT ON payload FOR EACH ROW EXECUTE FUNCTION chaos_stop('{AFTER_INBOX}');
+    CREATE TRIGGER chaos BEFORE INSERT ON usage_window
+        FOR EACH ROW EXECUTE FUNCTION chaos_stop('{MID_FOLD}');
     CREATE CONSTRAINT TRIGGER chaos AFTER INSERT ON usage_delta DEFERRABLE INITIALLY DEFERRED
         FOR EACH ROW EXECUTE FUNCTION chaos_stop('{BEFORE_COMMIT}');
 """
-"""The event's transaction is one statement, so that what stops inside of it are triggers of the test. A
-payload is inserted when its inbox key is; a deferred trigger fires at commit. The client is killed while the
-server waits, and the server commits after that: the answer is lost, not the usage."""
+"""The event's transaction is one statement, and so is a fold: what stops inside of them are triggers of the
+test. A payload is inserted when its inbox key is; a deferred trigger fires at commit. The client is killed
+while the server waits, and the server commits an event after that: the answer is lost, not the usage. The
+statement of a fold is not all of its transaction, which is rolled back."""
 
 
 class Points:
@@ -132,14 +136,14 @@ def _install_nothing(points: Points) -> None:
 
 
 def _install_usage(points: Points) -> None:
-    from shared.adapters.postgres.windows import PostgresFold
+    from shared.adapters.postgres.folding import PostgresFold
     from shared.service.ingest import IngestUsage
 
     _stop_in_partitions(points)
     _stop_in_appends(points)
     _after(IngestUsage, "accept", lambda: points.reach(AFTER_COMMIT))
-    _before(PostgresFold, "add", lambda: points.reach(MID_FOLD))
-    _after(PostgresFold, "record_changes", lambda: points.reach(END_OF_FOLD))
+    _stop_in_folds(points)
+    _after(PostgresFold, "fold", lambda: points.reach(END_OF_FOLD))
     _install_sending(points)
 
 
@@ -184,13 +188,29 @@ def _stop_in_appends(points: Points) -> None:
 
     def stopping(connection: "Connection", entries: "Sequence[Entry]") -> list[bool]:
         for point in (AFTER_INBOX, BEFORE_COMMIT):
-            if points.draws(point):
-                connection.execute("SELECT set_config('chaos.stop_at', %s, false)", [point])
-                connection.add_notice_handler(_killer(points, point))
+            _stop_at(connection, points, point)
         new: list[bool] = append(connection, entries)
         return new
 
     vars(usage)["append"] = stopping
+
+
+def _stop_in_folds(points: Points) -> None:
+    from shared.adapters.postgres.folding import PostgresFold
+
+    fold = PostgresFold.fold
+
+    def stopping(self: PostgresFold) -> "Folded":
+        _stop_at(vars(self)["_connection"], points, MID_FOLD)
+        return fold(self)
+
+    PostgresFold.fold = stopping  # type: ignore[method-assign]
+
+
+def _stop_at(connection: "Connection", points: Points, point: str) -> None:
+    if points.draws(point):
+        connection.execute("SELECT set_config('chaos.stop_at', %s, false)", [point])
+        connection.add_notice_handler(_killer(points, point))
 
 
 def _killer(points: Points, point: str) -> Callable[[Diagnostic], None]:

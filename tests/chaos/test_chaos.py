@@ -15,6 +15,7 @@ KILLS = 32
 LITTLE = Load(seed=SEED, tenants=10, records=1_000)
 LITTLE_KILLS = 10
 LIMIT_S = 300
+DELTA = "tenant_id, event_key, shard, delta, batch_source, batch_number, batch_at"
 
 
 def without_the_inbox(checkout: Checkout) -> None:
@@ -29,10 +30,13 @@ def without_the_inbox(checkout: Checkout) -> None:
 def with_deltas_deleted_before_they_are_merged(checkout: Checkout) -> None:
     """Taken in a transaction of their own, which is committed before that of the windows."""
     checkout.replace(
-        "shared/adapters/postgres/windows.py",
-        'rows = self._connection.execute(\n            "WITH waiting AS',
-        'rows = __import__("psycopg").connect(self._connection.info.dsn, autocommit=True).execute(\n'
-        '            "WITH waiting AS',
+        "shared/adapters/postgres/folding.py",
+        "row = self._connection.execute(statement,",
+        f"""self._connection.cursor().executemany(
+            "INSERT INTO usage_delta ({DELTA}) VALUES (%s, %s, %s, %s, %s, %s, %s)",
+            __import__("psycopg").connect(self._connection.info.dsn, autocommit=True).execute(
+                "DELETE FROM usage_delta WHERE shard = %s RETURNING {DELTA}", (self._shard,)).fetchall())
+        row = self._connection.execute(statement,""",
     )
 
 

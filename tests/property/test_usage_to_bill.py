@@ -21,6 +21,7 @@ from shared.adapters.postgres.totals import PostgresUsageReader
 from shared.adapters.postgres.usage import PostgresUsageLog
 from shared.adapters.postgres.windows import PostgresWindows
 from shared.adapters.system import new_id
+from shared.domain import sketch
 from shared.domain.cost import Bill
 from shared.domain.tenant import Tenant
 from shared.domain.windows import GRID
@@ -102,7 +103,8 @@ class Product:
         self._rebuild.run(tenant.id, MONTH, NEXT_MONTH)
 
     def stored(self, tenant: Tenant) -> list[tuple[Any, ...]]:
-        """Every column of every window, under names instead of ids, which differ between tenants."""
+        """Every column of every window, under names instead of ids, which differ between tenants, sketches
+        by what they say."""
         with self.database.statement() as connection:
             cursor = connection.execute(
                 "SELECT s.name, r.name, a.* FROM usage_aggregate a"
@@ -113,7 +115,10 @@ class Product:
             )
             assert cursor.description is not None
             kept = [n for n, column in enumerate(cursor.description) if column.type_code != _UUID]
-            return [tuple(row[n] for n in kept) for row in cursor]
+            return [
+                tuple(sketch.decode(row[n]) if isinstance(row[n], bytes) else row[n] for n in kept)
+                for row in cursor
+            ]
 
 
 _UUID = 2950

@@ -1,39 +1,32 @@
-"""The text of a delta: the 5-minute windows that one part adds to. It lives until the next fold."""
+"""Windows as lines of text that PostgreSQL reads as rows of type `usage_delta_window`.
+
+A delta, which lives until the next fold, is the lines of the 5-minute windows that one part adds to.
+"""
 
 from datetime import timedelta
-from uuid import UUID
+from operator import attrgetter
 
-from msgspec.json import Decoder, Encoder
-
-from shared.domain.aggregate import Series, WindowKey, Windows
+from shared.domain import sketch
+from shared.domain.aggregate import WindowKey, Windows
 from shared.domain.facts import NUMBERS, WindowFacts
-from shared.domain.windows import EPOCH, WindowSize
+from shared.domain.windows import EPOCH
 
 _SECOND = timedelta(seconds=1)
-_encode = Encoder().encode
-_decode = Decoder(list[tuple[int, UUID, UUID, list[int], dict[int, int]]]).decode
-"""Start in seconds since EPOCH, service, revision, NUMBERS, durations; whole numbers of any size."""
+_numbers = attrgetter(*NUMBERS)
+_line = f"(%d,%s,%s,{','.join(['%d'] * len(NUMBERS))},\\\\x%s)"
+"""Start in seconds since EPOCH, service, revision, NUMBERS, sketch in hex; a backslash is written twice."""
 
 
 def encode(windows: Windows) -> str:
-    return _encode(
-        [
-            (
-                (key.start - EPOCH) // _SECOND,
-                key.series.service_id,
-                key.series.revision_id,
-                [getattr(facts, name) for name in NUMBERS],
-                facts.durations,
-            )
-            for key, facts in windows.items()
-        ]
-    ).decode()
+    return "\n".join(line(key, facts) for key, facts in windows.items())
 
 
-def decode(text: str) -> Windows:
-    return {
-        WindowKey(
-            WindowSize.M5, EPOCH + timedelta(seconds=start_s), Series(service_id, revision_id)
-        ): WindowFacts.of(numbers, durations)
-        for start_s, service_id, revision_id, numbers, durations in _decode(text)
-    }
+def line(key: WindowKey, facts: WindowFacts) -> str:
+    (service_id, revision_id), start = key.series, key.start
+    return _line % (
+        (start - EPOCH) // _SECOND,
+        service_id.hex,
+        revision_id.hex,
+        *_numbers(facts),
+        sketch.encode(facts.durations).hex(),
+    )

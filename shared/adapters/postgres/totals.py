@@ -14,7 +14,7 @@ from shared.domain.windows import cover
 _TOTAL = f"""
     SELECT {", ".join(f"{'sum' if name in SUMS else 'max'}({name})" for name in NUMBERS)}
     FROM unnest(%s::text[], %s::timestamptz[], %s::timestamptz[]) AS range (size, range_start, range_end)
-    JOIN usage_aggregate ON tenant_id = %s AND window_size = size
+    JOIN usage_window ON tenant_id = %s AND window_size = size
         AND window_start >= range_start AND window_start < range_end
 """.encode()
 

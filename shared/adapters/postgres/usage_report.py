@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import fields
+from decimal import Decimal
 from typing import Any
 
 from psycopg import IsolationLevel
 from psycopg.rows import dict_row
 
 from shared.adapters.postgres.pool import Database
+from shared.domain import sketch
 from shared.domain.windows import WindowSize
 from shared.service.usage_report import UsageWindow, WindowFilter, WindowPage, WindowPosition
 
@@ -17,7 +19,9 @@ _NAMES = {
     "service_name": "service.name",
     "revision": "revision.name",
 }
-_COLUMNS = ", ".join(f"{_NAMES.get(f.name, 'a.' + f.name)} AS {f.name}" for f in fields(UsageWindow))
+_PERCENTILES = ("p50_duration_ms", "p95_duration_ms")
+_SHOWN = [f.name for f in fields(UsageWindow) if f.name not in _PERCENTILES]
+_COLUMNS = ", ".join([*(f"{_NAMES.get(name, 'a.' + name)} AS {name}" for name in _SHOWN), "a.sketch"])
 _INTEGERS = [f.name for f in fields(UsageWindow) if f.type is int]
 _KEY = "a.tenant_id, a.window_size, a.window_start, a.service_id, a.revision_id"
 _FROM = """
@@ -48,10 +52,8 @@ class PostgresUsageReport:
             as_of = connection.execute(_AS_OF, {"tenant_id": wanted.tenant_id}).fetchone()
             assert as_of is not None
             with connection.cursor(row_factory=dict_row) as cursor:
-                cursor.execute(
-                    f"SELECT {_COLUMNS} FROM {_FROM} WHERE {where} ORDER BY {_KEY} LIMIT %(limit)s".encode(),
-                    parameters | {"limit": limit},
-                )
+                query = f"SELECT {_COLUMNS} FROM {_FROM} WHERE {where} ORDER BY {_KEY} LIMIT %(limit)s"
+                cursor.execute(query.encode(), parameters | {"limit": limit})
                 return WindowPage(as_of[0], [_window(row) for row in cursor])
 
 
@@ -77,5 +79,11 @@ def _conditions(wanted: WindowFilter, after: WindowPosition | None) -> Iterator[
 
 
 def _window(row: dict[str, Any]) -> UsageWindow:
+    # The view computes percentiles too, in thirty times the time.
+    durations = sketch.decode(row.pop("sketch"))
+    percentiles = {
+        name: Decimal(ns).scaleb(-6)
+        for name, ns in zip(_PERCENTILES, sketch.percentiles_ns(durations, (50, 95)), strict=True)
+    }
     whole = {name: int(row[name]) for name in _INTEGERS}
-    return UsageWindow(**{**row, **whole, "window_size": WindowSize(row["window_size"])})
+    return UsageWindow(**{**row, **whole, **percentiles, "window_size": WindowSize(row["window_size"])})

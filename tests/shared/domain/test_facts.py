@@ -123,9 +123,13 @@ single_records = st.builds(
 )
 
 
-@given(st.lists(single_records, min_size=1) | st.lists(records | single_records, min_size=1))
-def test_column_by_column_is_the_same_as_one_by_one(given_records: list[UsageRecord]) -> None:
-    assert WindowFacts.of_records(given_records) == facts_of(*given_records)
+def groups_of(record: st.SearchStrategy[UsageRecord]) -> st.SearchStrategy[list[list[UsageRecord]]]:
+    return st.lists(st.lists(record, min_size=1), min_size=1, max_size=4)
+
+
+@given(groups_of(single_records) | groups_of(records | single_records))
+def test_column_by_column_is_the_same_as_one_by_one(groups: list[list[UsageRecord]]) -> None:
+    assert WindowFacts.of_groups(groups) == [facts_of(*records) for records in groups]
 
 
 def test_a_copy_holds_every_fact_and_goes_its_own_way() -> None:

@@ -118,7 +118,7 @@ def test_rebuilding_and_putting_aside_are_not_held_up_either(product: Numbered) 
     for number in (1, 4, 5):
         product.send(number)
     with product.windows.locked_snapshot(product.windows.shard_of(tenant.id)) as transaction:
-        assert len(transaction.take_deltas_of(tenant.id)) == 3
+        assert transaction.fold_of(tenant.id).deltas == 3
     for number in (7, 9):
         product.send(number)
     product.rows("UPDATE usage_delta SET delta = 'torn' WHERE batch_number = 9 RETURNING 1")

@@ -81,7 +81,7 @@ def test_a_rebuild_changes_no_gap_and_forgets_none(product: Numbered) -> None:
         assert product.gaps() == before
     product.send(2)
     with product.windows.locked_snapshot(product.windows.shard_of(tenant.id)) as transaction:
-        assert len(transaction.take_deltas_of(tenant.id)) == 1
+        assert transaction.fold_of(tenant.id).deltas == 1
     assert product.gaps() == [("acme", "/s", 3, 3, NOON)]
 
 
@@ -103,7 +103,7 @@ def test_a_fold_that_fails_notes_nothing(product: Numbered) -> None:
         product.windows.locked(product.windows.shard_of(tenant.id), wait=True) as transaction,
     ):
         assert transaction is not None
-        assert len(transaction.take_deltas()[0]) == 1
+        assert transaction.fold().deltas == 1
         raise ZeroDivisionError
     assert (product.gaps(), product.counts) == ([], (0, 0))
     product.fold.run()

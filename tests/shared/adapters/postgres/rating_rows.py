@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from uuid import UUID
 
+from shared.adapters.postgres import delta
 from shared.adapters.postgres.pool import Database
 from shared.adapters.postgres.series import PostgresSeries
 from shared.adapters.postgres.tenants import PostgresTenants
@@ -11,7 +12,6 @@ from shared.adapters.system import new_id
 from shared.domain.aggregate import aggregate, group, names_of
 from shared.domain.tenant import Tenant
 from shared.domain.usage import UsageRecord
-from shared.service.fold import fold_deltas
 
 AT = datetime(2025, 1, 1, tzinfo=UTC)
 
@@ -27,9 +27,15 @@ def fold(database: Database, tenant_id: UUID, *records: UsageRecord) -> None:
     groups = group(records)
     series = PostgresSeries(database, new_id).register(tenant_id, names_of(groups), seen_at=AT)
     windows = PostgresWindows(database, new_id)
-    with windows.locked(windows.shard_of(tenant_id), wait=True) as transaction:
+    shard = windows.shard_of(tenant_id)
+    with database.statement() as connection:
+        connection.execute(
+            "INSERT INTO usage_delta (tenant_id, event_key, shard, delta) VALUES (%s, %s, %s, %s)",
+            (tenant_id, new_id(), shard, delta.encode(aggregate(groups, series))),
+        )
+    with windows.locked(shard, wait=True) as transaction:
         assert transaction is not None
-        fold_deltas(transaction, [(tenant_id, aggregate(groups, series))])
+        transaction.fold()
 
 
 def record(at: str, invocations: int = 1, service: str = "waiter", **fields: int) -> UsageRecord:
