@@ -38,6 +38,10 @@ chaos: $(STAMP) ## Kill everything 220 times while 200,000 records flow, and com
 soak: $(STAMP) ## 32 minutes without traffic, then the e2e and chaos tests 20 times with both cores busy
 	@exec $(BIN)/python -m tests.soak $(ARGS)
 
+.PHONY: simulate
+simulate: $(STAMP) ## Rate 1,000,000 random records through the system and by other means, and compare
+	@exec $(BIN)/python -m tests.simulation $(ARGS)
+
 .PHONY: bench
 bench: $(STAMP) ## Measure speed against floors of the same run, sums checked (ARGS='full --write' ARGS='--help')
 	@exec $(BIN)/python -m benchmarks $(ARGS)

@@ -61,6 +61,29 @@ tally: Final = Tally(
 """Of this process."""
 
 
+class Levels:
+    """What a process found there to be when it last looked; nothing where it has not. Thread-safe."""
+
+    def __init__(self, described: Mapping[str, str]) -> None:
+        self._described = described
+        self._found: dict[str, int] = {}
+
+    def set(self, name: str, value: int) -> None:
+        assert name in self._described
+        self._found[name] = value
+
+    def collect(self) -> Iterable["Metric"]:
+        from prometheus_client.core import GaugeMetricFamily
+
+        for name, value in list(self._found.items()):
+            yield GaugeMetricFamily(name, self._described[name], value=value)
+
+
+UNRATED_TENANTS: Final = "faas_billing_unrated_tenants"
+levels: Final = Levels({UNRATED_TENANTS: "Tenants with usage for which no pricing plan is in force."})
+"""Of this process."""
+
+
 class EventMetrics:
     """Events by type and outcome, and how long they took, of this process since it started.
 
@@ -87,6 +110,7 @@ class EventMetrics:
         own = CollectorRegistry()
         own.register(self)
         own.register(tally)
+        own.register(levels)
         return generate_latest(REGISTRY) + generate_latest(own)
 
     def collect(self) -> Iterable["Metric"]:

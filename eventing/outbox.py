@@ -52,7 +52,9 @@ def _cost_accrued(fact: CostAccrued) -> Event:
         "amount": f"{fact.amount:f}",
         "plan": fact.plan,
     }
-    state = f"{_compact(fact.period_start)}/{_compact(fact.period_end)}/{fact.sequence}"
+    # A change of plan alters what the same usage costs.
+    of = f"{fact.sequence}/{_compact(fact.as_of)}"
+    state = f"{_compact(fact.period_start)}/{_compact(fact.period_end)}/{of}"
     return _event(fact, types.COST_ACCRUED, types.SOURCE_PRICING, state, data)
 
 

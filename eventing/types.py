@@ -3,6 +3,7 @@
 from typing import Final
 
 USAGE_RECORDED: Final = "dev.faasbilling.usage.recorded.v1"
+USAGE_VOIDED: Final = "dev.faasbilling.usage.voided.v1"
 USAGE_AGGREGATED: Final = "dev.faasbilling.usage.aggregated.v1"
 COST_ACCRUED: Final = "dev.faasbilling.cost.accrued.v1"
 PING: Final = "dev.knative.sources.ping"

@@ -3,19 +3,18 @@
 Imports stand inside the builders, so that no function pays for what another one needs.
 """
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
-from functools import wraps
-from threading import Lock, RLock
-from typing import TYPE_CHECKING, TypeVar
+from threading import Lock
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from functions.background import Background
+from functions.once import once
 from shared.config import Settings, environment
 
 if TYPE_CHECKING:
     from eventing.outbox import Relay
-    from functions.billing_api.ports import ApiServices
+    from functions.metering import MeterServices
     from shared.adapters.postgres.pool import Database
     from shared.adapters.postgres.series import PostgresSeries
     from shared.adapters.postgres.windows import PostgresWindows
@@ -23,31 +22,14 @@ if TYPE_CHECKING:
     from shared.service.accrual import AccrueCost
     from shared.service.fold import Fold
     from shared.service.ingest import IngestUsage
-    from shared.service.rebuild import Rebuilt
+    from shared.service.rebuild import Rebuild, Rebuilt
     from shared.service.sweep import Sweep
     from shared.service.triage import Triage
+    from shared.service.voids import VoidUsage
 
 
 FOLD_RESTS_S = 0.2, 1.0
 """What comes meanwhile is folded at once: of a busy window each fold costs the same, however much it adds."""
-
-T = TypeVar("T")
-_building = RLock()
-
-
-def once(build: Callable[[], T]) -> Callable[[], T]:
-    """Build it on the first call, also where two requests come first at once."""
-    built: list[T] = []
-
-    @wraps(build)
-    def get() -> T:
-        if not built:
-            with _building:
-                if not built:
-                    built.append(build())
-        return built[0]
-
-    return get
 
 
 @once
@@ -58,7 +40,29 @@ def settings() -> Settings:
 def aggregator() -> "IngestUsage":
     """Accepts usage; what is accepted is folded and announced in the background."""
     folding().start()
-    return _ingest()
+    return ingest()
+
+
+@once
+def voids() -> "VoidUsage":
+    """Takes usage back; what that changes is announced in the background."""
+    from eventing.usage import decode
+    from shared.adapters.postgres.tenants import PostgresTenants
+    from shared.adapters.postgres.voids import PostgresVoids
+    from shared.adapters.system import new_id, system_clock
+    from shared.service.voids import VoidUsage
+
+    folding().start()
+    return VoidUsage(
+        tenants=PostgresTenants(database()),
+        store=PostgresVoids(database(), new_id, _noted),
+        windows=_windows(),
+        series=_series(),
+        rebuild=_rebuilding(),
+        decode=decode,
+        clock=system_clock,
+        changed=lambda: folding().wake(),
+    )
 
 
 @once
@@ -71,8 +75,8 @@ def pricing() -> "AccrueCost":
 
     sending().start()
     return AccrueCost(
-        tenants=PostgresTenants(_database()),
-        accruals=PostgresAccruals(_database(), new_id),
+        tenants=PostgresTenants(database()),
+        accruals=PostgresAccruals(database(), new_id),
         clock=system_clock,
     )
 
@@ -84,6 +88,7 @@ def aggregator_sweep() -> "Sweep":
 
     return Sweep(
         Step("fold", _fold_all),
+        Step("compute meters", lambda: metering().catch_up()),
         Step("send the outbox", _send_pending),
         Step("drain the dead letters", _drain_letters),
         Step("tidy the dead letters", lambda: triage().tidy()),
@@ -92,51 +97,13 @@ def aggregator_sweep() -> "Sweep":
 
 @once
 def pricing_sweep() -> "Sweep":
-    """Accrues what no notice told of, and sends what waits."""
+    """Accrues what no notice told of, sends what waits, and counts who has usage and no plan for it."""
     from shared.service.sweep import Step, Sweep
 
     return Sweep(
         Step("accrue", pricing().accrue_behind),
         Step("send the outbox", _send_pending),
-    )
-
-
-@once
-def billing_api() -> "ApiServices":
-    """What the REST API serves; it accepts usage, so it folds too."""
-    from functions.billing_api.auth import Authenticator
-    from functions.billing_api.ingest import IngestBody
-    from functions.billing_api.ports import ApiServices
-    from shared.adapters.postgres.oversight import PostgresOversight
-    from shared.adapters.postgres.plans import PostgresPlans
-    from shared.adapters.postgres.tenants import PostgresTenants
-    from shared.adapters.postgres.totals import PostgresUsageReader
-    from shared.adapters.postgres.usage_report import PostgresUsageReport
-    from shared.adapters.system import new_id, system_clock
-    from shared.service.billing import CalculateBill
-    from shared.service.plans import Plans
-    from shared.service.tenants import Tenants
-
-    folding().start()
-    database = _database()
-    tenants, plans = PostgresTenants(database), PostgresPlans(database)
-    return ApiServices(
-        authenticator=Authenticator(settings().admin_api_key),
-        check=database.check,
-        tenants=Tenants(tenants, system_clock, new_id),
-        ingest=IngestBody(_ingest(), tenants, system_clock),
-        usage=PostgresUsageReport(database),
-        rebuild=_rebuild,
-        oversight=PostgresOversight(database),
-        triage=triage,
-        plans=Plans(plans=plans, tenants=tenants, clock=system_clock),
-        calculate=CalculateBill(
-            tenants=tenants,
-            plans=plans,
-            usage=PostgresUsageReader(database),
-            fold=_fold_for,
-            clock=system_clock,
-        ).calculate,
+        Step("look for unrated usage", _watch_unrated),
     )
 
 
@@ -161,10 +128,11 @@ def triage() -> "Triage":
     return Triage(
         store=dead_letters(),
         send=sender(Publisher(settings().sink_url)),
-        examine=examiner(_ingest()),
-        give_up=giver_up(_ingest()),
-        check_database=_database().check,
-        drained_type=types.USAGE_RECORDED,
+        examine=examiner(ingest()),
+        give_up=giver_up(ingest()),
+        check_database=database().check,
+        counted_type=types.USAGE_RECORDED,
+        drained_types=(types.USAGE_RECORDED, types.USAGE_VOIDED),
         new_id=new_id,
     )
 
@@ -177,6 +145,7 @@ def folding() -> Background:
     def work() -> float | None:
         due_s = fold.run()
         sending().wake()
+        metering().folded()
         return due_s
 
     def drain() -> None:
@@ -200,6 +169,14 @@ def _fold_all() -> None:
         folding().wake()
 
 
+def _watch_unrated() -> None:
+    from eventing.metrics import UNRATED_TENANTS, levels
+    from shared.adapters.postgres.unrated import PostgresUnrated
+    from shared.service.unrated import watch
+
+    watch(PostgresUnrated(database()), lambda count: levels.set(UNRATED_TENANTS, count))
+
+
 def _drain_letters() -> None:
     from shared.service.drain import drain_all
 
@@ -220,18 +197,18 @@ def _relay() -> "Relay":
     from eventing.publisher import Publisher
     from shared.adapters.postgres.outbox import PostgresOutbox
 
-    return Relay(PostgresOutbox(_database()), Publisher(settings().sink_url))
+    return Relay(PostgresOutbox(database()), Publisher(settings().sink_url))
 
 
 @once
-def _database() -> "Database":
+def database() -> "Database":
     from shared.adapters.postgres.pool import Database
 
     return Database(settings().database_url, pool_size_max=settings().database_connections)
 
 
 @once
-def _ingest() -> "IngestUsage":
+def ingest() -> "IngestUsage":
     from eventing.metrics import CONFLICTS, tally
     from eventing.usage import decode
     from shared.adapters.postgres.tenants import CachedTenants
@@ -241,10 +218,11 @@ def _ingest() -> "IngestUsage":
 
     return IngestUsage(
         decode=decode,
-        tenants=CachedTenants(_database()),
+        tenants=CachedTenants(database()),
         series=_series(),
-        log=PostgresUsageLog(_database()),
+        log=PostgresUsageLog(database()),
         clock=system_clock,
+        meters=metering().known,
         accepted=lambda: folding().wake(),
         conflicted=lambda: tally.add(CONFLICTS),
     )
@@ -258,19 +236,32 @@ def _fold() -> "Fold":
     return Fold(_windows(), system_clock)
 
 
-def _fold_for(tenant_id: UUID) -> None:
+def fold_for(tenant_id: UUID) -> None:
     """Fold what the tenant has sent; what that announces is sent in the background."""
     _fold().run_for(tenant_id)
+    metering().freshen(tenant_id)
     sending().wake()
 
 
-def _rebuild(tenant_id: UUID, start: datetime, end: datetime) -> "Rebuilt":
+def rebuild(tenant_id: UUID, start: datetime, end: datetime) -> "Rebuilt":
+    rebuilt = _rebuilding().run(tenant_id, start, end)
+    folding().wake()
+    return rebuilt
+
+
+@once
+def _rebuilding() -> "Rebuild":
     from eventing.usage import decode
     from shared.service.rebuild import Rebuild
 
-    rebuilt = Rebuild(_windows(), _fold(), _series(), decode).run(tenant_id, start, end)
-    folding().wake()
-    return rebuilt
+    return Rebuild(_windows(), _fold(), _series(), decode, metering().metering)
+
+
+@once
+def metering() -> "MeterServices":
+    from functions.metering import MeterServices
+
+    return MeterServices(database(), _windows(), _series(), changed=lambda: folding().wake())
 
 
 @once
@@ -278,17 +269,19 @@ def _series() -> "PostgresSeries":
     from shared.adapters.postgres.series import PostgresSeries
     from shared.adapters.system import new_id
 
-    return PostgresSeries(_database(), new_id)
+    return PostgresSeries(database(), new_id)
 
 
 @once
 def _windows() -> "PostgresWindows":
-    from eventing.metrics import BATCHES_FOUND, BATCHES_MISSED, tally
     from shared.adapters.postgres.windows import PostgresWindows
     from shared.adapters.system import new_id
 
-    def noted(missed: int, found: int) -> None:
-        tally.add(BATCHES_MISSED, missed)
-        tally.add(BATCHES_FOUND, found)
+    return PostgresWindows(database(), new_id, _noted)
 
-    return PostgresWindows(_database(), new_id, noted)
+
+def _noted(missed: int, found: int) -> None:
+    from eventing.metrics import BATCHES_FOUND, BATCHES_MISSED, tally
+
+    tally.add(BATCHES_MISSED, missed)
+    tally.add(BATCHES_FOUND, found)

@@ -44,7 +44,7 @@ def decode(data: bytes, *, recorded_at: datetime, received_at: datetime) -> Deco
 
 
 def _decode(data: bytes, arrival: Arrival) -> DecodedUsage:
-    sent = _records_of(data)
+    sent = records_of(data)
     if not sent:
         raise Wrong("no record")
     check_count(sent, RECORDS_MAX)
@@ -55,7 +55,8 @@ def _decode(data: bytes, arrival: Arrival) -> DecodedUsage:
     return decoded(sent, usages, repeats)
 
 
-def _records_of(data: bytes) -> list[Record]:
+def records_of(data: bytes) -> list[Record]:
+    """Raises what `UNREADABLE` names."""
     if data.lstrip().startswith(b'{"records"'):
         return read_envelope(data).records
     try:

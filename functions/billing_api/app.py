@@ -11,13 +11,17 @@ from functions.billing_api.ports import ApiServices
 from functions.billing_api.problems import refuse, register_problems
 from functions.billing_api.routes.billing import billing_routes
 from functions.billing_api.routes.dead_letters import dead_letter_routes
+from functions.billing_api.routes.explain import explain_routes
 from functions.billing_api.routes.meta import OPEN_ENDPOINTS, meta_routes
+from functions.billing_api.routes.meters import meter_routes
 from functions.billing_api.routes.metrics import INGEST_ENDPOINT, metrics_routes
 from functions.billing_api.routes.oversight import oversight_routes
 from functions.billing_api.routes.plans import plan_routes
 from functions.billing_api.routes.services import service_routes
 from functions.billing_api.routes.tenants import tenant_routes
+from functions.billing_api.routes.unrated import unrated_routes
 from functions.billing_api.routes.usage import usage_routes
+from functions.billing_api.routes.voids import void_routes
 from functions.billing_api.schemas.problem import Problem
 from shared.domain.errors import Fault, Rejected
 from shared.domain.usage import HTTP_BYTES_MAX
@@ -59,9 +63,13 @@ def _routes(app: OpenAPI, services: ApiServices) -> list[APIBlueprint]:
         service_routes(services.tenants),
         usage_routes(services.tenants, services.usage),
         metrics_routes(services.tenants, services.ingest, services.rebuild),
-        plan_routes(services.tenants, services.plans),
-        billing_routes(services.calculate),
+        plan_routes(services.tenants, services.plans, services.authoring),
+        meter_routes(services.tenants, services.meters),
+        unrated_routes(services.tenants, services.unrated),
+        billing_routes(services.calculate, services.simulate),
+        explain_routes(services.explain, services.evidence),
         oversight_routes(services.tenants, services.oversight),
+        void_routes(services.tenants, services.voids),
         dead_letter_routes(services.tenants, services.triage),
     ]
 

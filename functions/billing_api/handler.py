@@ -8,8 +8,8 @@ from werkzeug.wrappers import Response
 
 from eventing.delivery import health_and_metrics
 from eventing.metrics import EventMetrics
-from functions import bootstrap
 from functions.billing_api.app import create_app
+from functions.billing_api.services import services
 
 _metrics = EventMetrics()
 _making = Lock()
@@ -17,7 +17,7 @@ _making = Lock()
 
 def start() -> None:
     """Fold what an earlier process left behind."""
-    bootstrap.billing_api()
+    services()
 
 
 def handle(request: Request) -> Response:
@@ -31,4 +31,4 @@ def handle(request: Request) -> Response:
 @cache
 def api() -> Flask:
     """The app, made on the first request."""
-    return create_app(bootstrap.billing_api())
+    return create_app(services())

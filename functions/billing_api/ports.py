@@ -1,6 +1,6 @@
 """What the API needs of the services behind it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -8,12 +8,19 @@ from uuid import UUID
 
 from functions.billing_api.auth import Authenticator
 from shared.domain.cost import Bill
+from shared.domain.voids import Void, Voided, VoidPosition, VoidRequest
+from shared.service.evidence import Evidence
+from shared.service.explain import Explain
 from shared.service.ingest import Outcome
+from shared.service.meters import Meters
 from shared.service.oversight import Oversight
+from shared.service.plan_authoring import PlanAuthoring
 from shared.service.plans import Plans
 from shared.service.rebuild import Rebuilt
+from shared.service.simulate import Simulate
 from shared.service.tenants import Tenants
 from shared.service.triage import Triage
+from shared.service.unrated import UnratedReport
 from shared.service.usage_report import UsageReport
 
 
@@ -21,6 +28,16 @@ class AcceptUsage(Protocol):
     """Accepts the body of a request: one record or many, of one tenant or several, whole or not at all."""
 
     def __call__(self, body: bytes, *, idempotency_key: str | None) -> Outcome: ...
+
+
+class Voids(Protocol):
+    """As `VoidUsage`."""
+
+    def void(self, requests: Sequence[VoidRequest], *, by: str) -> Sequence[Voided]: ...
+
+    def list(
+        self, tenant_id: UUID | None, *, limit: int, after: VoidPosition | None = None
+    ) -> Sequence[Void]: ...
 
 
 RebuildWindows = Callable[[UUID, datetime, datetime], Rebuilt]
@@ -41,6 +58,13 @@ class ApiServices:
     usage: UsageReport
     rebuild: RebuildWindows
     oversight: Oversight
+    voids: Voids
     triage: Callable[[], Triage]
     plans: Plans
+    authoring: PlanAuthoring
+    meters: Meters
+    unrated: UnratedReport
     calculate: CalculateBill
+    simulate: Simulate
+    explain: Explain
+    evidence: Evidence

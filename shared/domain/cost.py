@@ -41,7 +41,10 @@ class Bill:
 
 @dataclass(frozen=True, slots=True)
 class AccruedCost:
-    """The cost of a counting period so far, from all windows up to the tenant's `usage_sequence`."""
+    """The cost of a counting period so far, from all windows up to the tenant's `usage_sequence`.
+
+    `plan` is the last one that has been in force; each line names its own.
+    """
 
     tenant_id: UUID
     period: Period

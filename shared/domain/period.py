@@ -5,6 +5,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from shared.domain.errors import Rejected
+from shared.domain.windows import GRID, WindowSize, floor
 
 _NO_PLACES = frozenset({"Factory", "localtime", "posixrules"})
 
@@ -14,6 +15,17 @@ class Period(NamedTuple):
 
     start: datetime
     end: datetime
+
+
+class Term(NamedTuple):
+    """The part [start, end) of a counting period in which one version of a plan is in force.
+
+    `charged_from`: when the first plan of the counting period came into force.
+    """
+
+    start: datetime
+    end: datetime
+    charged_from: datetime
 
 
 class PeriodSlice(NamedTuple):
@@ -46,6 +58,29 @@ def month_of(instant: datetime, zone: ZoneInfo) -> Period:
 def next_month_start(instant: datetime, zone: ZoneInfo) -> datetime:
     """When the next calendar month of `zone` begins; later than `instant`."""
     return month_of(instant, zone).end
+
+
+def period_start_from(instant: datetime, zone: ZoneInfo) -> datetime:
+    """When the first calendar month of `zone` begins that begins at `instant` or later."""
+    month = month_of(instant, zone)
+    return month.start if month.start == instant else month.end
+
+
+def grid_instant(field: str, instant: datetime) -> datetime:
+    """`instant` in UTC. Raises Rejected where it lies off the 5-minute grid, naming the nearest."""
+    instant = instant.astimezone(UTC)
+    if instant != floor(instant, WindowSize.M5):
+        nearest = floor(instant + GRID / 2, WindowSize.M5)
+        raise Rejected.because(
+            field, f"must lie on a 5-minute instant; the nearest is {nearest:%Y-%m-%dT%H:%M:%SZ}"
+        )
+    return instant
+
+
+def next_grid_instant(instant: datetime) -> datetime:
+    """The first 5-minute instant at `instant` or later."""
+    start = floor(instant, WindowSize.M5)
+    return start if start == instant else start + GRID
 
 
 def counting_periods(start: datetime, end: datetime, zone: ZoneInfo) -> tuple[PeriodSlice, ...]:

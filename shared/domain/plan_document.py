@@ -1,10 +1,10 @@
 """Plans as JSON objects, with the flat columns as a short form of the commonest prices."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Final, NamedTuple, TypeGuard
+from typing import Final, NamedTuple, TypeGuard, TypeVar
 from uuid import UUID
 
 from shared.domain.document import Document
@@ -13,6 +13,8 @@ from shared.domain.plan import Plan
 from shared.domain.rating.kinds import Price, read_price
 from shared.domain.rating.per_unit import PerUnit
 from shared.domain.windows import EPOCH
+
+_T = TypeVar("_T")
 
 
 class FlatPrice(NamedTuple):
@@ -47,31 +49,52 @@ def plan_from_dict(value: object, *, id: UUID | None = None, created_at: datetim
         if given is None:
             document.fault(field, "is missing")
     tenant_id, active = document.uuid("tenant_id"), document.flag("active", default=True)
+    return finish_with_prices(
+        document,
+        lambda prices: Plan(plan_id or UUID(int=0), name, currency, prices, at or EPOCH, tenant_id, active),
+    )
+
+
+def finish_with_prices(document: Document, make: Callable[[tuple[Price, ...]], _T]) -> _T:
+    """What `make` makes of the prices of the flat columns and of `prices`, once all else has been read.
+
+    Raises Rejected with the path of every fault.
+    """
     flat, listed = _flat_prices(document), _listed_prices(document)
 
-    def make() -> Plan:
+    def made() -> _T:
         try:
-            prices = (*flat, *listed)
-            return Plan(plan_id or UUID(int=0), name, currency, prices, at or EPOCH, tenant_id, active)
+            return make((*flat, *listed))
         except Rejected as refusal:
             raise Rejected(*(_as_listed(fault, len(flat)) for fault in refusal.faults)) from None
 
-    return document.finish(make)
+    return document.finish(made)
 
 
 def plan_to_dict(plan: Plan) -> dict[str, object]:
-    """The JSON object that `plan_from_dict` reads as an equal plan: every flat column, and the rest."""
-    flat, rest = short_form(plan.prices)
+    """The JSON object that `plan_from_dict` reads as an equal plan, in its first version: every flat column,
+    and the rest."""
     return {
         "id": str(plan.id),
         "name": plan.name,
         "tenant_id": str(plan.tenant_id) if plan.tenant_id else None,
         "currency": plan.currency,
-        **{column: None if number is None else f"{number:f}" for column, number in flat.items()},
-        "prices": [price.to_dict() for price in rest],
-        "created_at": plan.created_at.isoformat().replace("+00:00", "Z"),
+        **prices_to_dict(plan.prices),
+        "created_at": instant_text(plan.created_at),
         "active": plan.active,
     }
+
+
+def prices_to_dict(prices: Sequence[Price]) -> dict[str, object]:
+    flat, rest = short_form(prices)
+    return {
+        **{column: None if number is None else f"{number:f}" for column, number in flat.items()},
+        "prices": [price.to_dict() for price in rest],
+    }
+
+
+def instant_text(instant: datetime) -> str:
+    return instant.isoformat().replace("+00:00", "Z")
 
 
 def short_form(prices: Sequence[Price]) -> tuple[Mapping[str, Decimal | None], tuple[Price, ...]]:

@@ -1,24 +1,27 @@
 """Accrued cost: what each counting period has cost so far, kept as state."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from fractions import Fraction
+from functools import cache
 from time import monotonic
 from zoneinfo import ZoneInfo
 
 from shared.domain.cost import AccruedCost
 from shared.domain.errors import NotFound, Unavailable
 from shared.domain.events import CostAccrued
-from shared.domain.facts import WindowFacts
-from shared.domain.meters import quantities
+from shared.domain.metering.quantity import Uncomputed
 from shared.domain.period import Period, counting_periods
-from shared.domain.plan import Plan, in_force
-from shared.domain.rating.charge import Cumulative
-from shared.domain.rating.rate import rate
+from shared.domain.plan import Subscription
+from shared.domain.rating.line import LineItem
+from shared.domain.rating.rate import rate_segment
+from shared.domain.segments import Segment, segments
 from shared.domain.tenant import Tenant
 from shared.domain.usage import TEXT_MAX
 from shared.service.ports import Accrual, AccrualStore, Clock, TenantDirectory
+from shared.service.quantities import quantities_between
 from shared.service.sweep import SWEEP_LIMIT_S
 
 _log = logging.getLogger(__name__)
@@ -39,7 +42,8 @@ class AccrueCost:
 
     Nothing is added up from notices: a lost one is made good by the next, a repeated one finds nothing
     to do. What has no plan in force stays unrated, with a warning, and the cursor waits before it, so
-    that it is rated by the first accrual after a plan is assigned.
+    that it is rated by the first accrual after a plan is assigned; and so does what a custom meter has yet
+    to count.
     """
 
     def __init__(self, *, tenants: TenantDirectory, accruals: AccrualStore, clock: Clock) -> None:
@@ -90,12 +94,18 @@ def _accrue(accrual: Accrual, tenant: Tenant, as_of: datetime) -> list[AccruedCo
     months = changed_months(accrual.changed_days(), ZoneInfo(tenant.timezone))
     costs: list[AccruedCost] = []
     unrated: list[ChangedMonth] = []
+    uncomputed: list[ChangedMonth] = []
     for month in months:
-        subscription = in_force(history, month.period.start)
-        if subscription is None:
+        try:
+            cost, is_rated = _rate_month(accrual, tenant, month, history, as_of)
+        except Uncomputed as unknown:
+            _log.warning("tenant %s: usage is unrated: %s", tenant.slug, unknown)
+            uncomputed.append(month)
+            continue
+        if cost is not None:
+            costs.append(cost)
+        if not is_rated:
             unrated.append(month)
-        else:
-            costs.append(_rate_month(accrual, tenant, month, subscription.plan, as_of))
     for cost in costs:
         _keep(accrual, tenant, cost)
     if unrated:
@@ -105,28 +115,50 @@ def _accrue(accrual: Accrual, tenant: Tenant, as_of: datetime) -> list[AccruedCo
             len(unrated),
             unrated[0].period.start.isoformat(),
         )
-        accrual.move_cursor(min(month.first_sequence for month in unrated) - 1)
+    if waiting := unrated + uncomputed:
+        accrual.move_cursor(min(month.first_sequence for month in waiting) - 1)
     elif months:
         accrual.move_cursor(max(month.last_sequence for month in months))
     return costs
 
 
 def _rate_month(
-    accrual: Accrual, tenant: Tenant, month: ChangedMonth, plan: Plan, as_of: datetime
-) -> AccruedCost:
-    start, end = month.period
-    nothing = Cumulative(month.period, start, quantities(WindowFacts()))
-    # Fees accrue by time, and a minimum is trued up at the end, not before.
-    now = max(start, min(end, as_of))
-    so_far = Cumulative(month.period, now, quantities(accrual.total(tenant.id, start, end)))
-    return AccruedCost(
-        tenant_id=tenant.id,
-        period=month.period,
-        plan=plan,
-        lines=rate(plan, nothing, so_far),
-        usage_sequence=month.last_sequence,
-        as_of=as_of,
-    )
+    accrual: Accrual,
+    tenant: Tenant,
+    month: ChangedMonth,
+    history: Sequence[Subscription],
+    as_of: datetime,
+) -> tuple[AccruedCost | None, bool]:
+    """The cost of the month so far, None where no plan has been in force; and whether all usage is in it."""
+    begin, end = month.period
+
+    @cache
+    def quantities_at(at: datetime) -> Mapping[str, Fraction]:
+        return quantities_between(accrual, tenant.id, begin, at)
+
+    lines: list[LineItem] = []
+    plan, is_rated = None, True
+    for segment in segments(month.period, history):
+        is_used = quantities_at(segment.start) != quantities_at(segment.end)
+        if segment.plan is None:
+            is_rated = is_rated and not is_used
+        # A sender's clock may be ahead of ours, into what begins later.
+        elif is_used or segment.start <= max(as_of, begin):
+            lines += _rate_so_far(segment, quantities_at, as_of)
+            plan = segment.plan
+    if plan is None:
+        return None, is_rated
+    cost = AccruedCost(tenant.id, Period(begin, end), plan, tuple(lines), month.last_sequence, as_of)
+    return cost, is_rated
+
+
+def _rate_so_far(
+    segment: Segment, quantities_at: Callable[[datetime], Mapping[str, Fraction]], as_of: datetime
+) -> tuple[LineItem, ...]:
+    """With all of its usage; but fees accrue by time, and a minimum is trued up at the end, not before."""
+    now = max(segment.start, min(segment.end, as_of))
+    before = segment.start, quantities_at(segment.start)
+    return rate_segment(segment, before, (now, quantities_at(segment.end)), quantities_at)
 
 
 def _keep(accrual: Accrual, tenant: Tenant, cost: AccruedCost) -> None:

@@ -11,6 +11,7 @@ from shared.domain.aggregate import aggregate, group, names_of
 from shared.domain.errors import Conflict, Fault, Rejected, Unavailable
 from shared.domain.tenant import Tenant
 from shared.domain.usage import TEXT_MAX, DecodedUsage, Part, event_key
+from shared.service.meter_ports import NoMeters, UsageMeters
 from shared.service.ports import Clock, SeriesRegistry, TenantDirectory, UsageDecoder, UsageLog
 
 
@@ -54,6 +55,7 @@ class IngestUsage:
         series: SeriesRegistry,
         log: UsageLog,
         clock: Clock,
+        meters: UsageMeters | None = None,
         accepted: Callable[[], None] = lambda: None,
         conflicted: Callable[[], None] = lambda: None,
     ) -> None:
@@ -62,6 +64,7 @@ class IngestUsage:
         self._series = series
         self._log = log
         self._clock = clock
+        self._meters: UsageMeters = meters or NoMeters()
         self._accepted = accepted
         self._conflicted = conflicted
         # The interpreter runs one thread at a time: where several read large events in turns, each finds its
@@ -161,8 +164,9 @@ class IngestUsage:
         series = self._series.register(part.tenant_id, names_of(groups), seen_at=part.received_at)
         with self._reading:
             windows = aggregate(groups, series)
+        metered = self._meters.metered(part, series)
         with self._noting_conflict(part):
-            is_new = self._log.append(part, windows)
+            is_new = self._log.append(part, windows, metered)
         count, repeated = len(part.usage.records), part.usage.duplicates
         if not is_new:
             return Outcome(duplicate=count + repeated)

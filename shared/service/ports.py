@@ -12,10 +12,14 @@ from shared.domain.events import Fact, UsageAggregated
 from shared.domain.facts import WindowFacts
 from shared.domain.tenant import Service, Tenant
 from shared.domain.usage import DecodedUsage, Part
+from shared.service.meter_ports import MeterDays, Metered
 
 if TYPE_CHECKING:  # the aggregator, which asks for windows only, starts a twentieth sooner without
+    from fractions import Fraction
+
     from shared.domain.cost import AccruedCost
-    from shared.domain.plan import Plan, Subscription
+    from shared.domain.plan import Plan, PlanVersion, Subscription
+    from shared.domain.plan_change import PlanChange
 Clock = Callable[[], datetime]
 """The current instant, timezone-aware UTC."""
 
@@ -62,14 +66,15 @@ class SeriesRegistry(Protocol):
 class UsageLog(Protocol):
     """Accepted usage: inbox key, payload and the windows it adds to, kept in one transaction."""
 
-    def append(self, part: Part, windows: Windows) -> bool:
-        """False for a part that is there already; raises Conflict where it was there with other content."""
+    def append(self, part: Part, windows: Windows, metered: Metered = ...) -> bool:
+        """False for a part that is there already, or is void; raises Conflict where it was there with other
+        content."""
 
     def is_known(self, part: Part) -> bool:
-        """Whether the part is there already; raises Conflict as `append` would."""
+        """Whether the part is there already, and not void; raises Conflict as `append` would."""
 
     def give_up(self, tenant_id: UUID, event_key: UUID, at: datetime) -> None:
-        """Take an identity, so that nothing is accepted under it; raises Conflict where something was."""
+        """Take an identity, so that nothing is accepted under it; raises Conflict where something counts."""
 
     def note_conflict(self, part: Part) -> None:
         """Keep, for people to see, that the part's identity was used before for other records."""
@@ -105,6 +110,13 @@ class FoldTransaction(Protocol):
 class RebuildTransaction(FoldTransaction, Protocol):
     """A fold transaction that sees one snapshot, for one tenant."""
 
+    @property
+    def meters(self) -> MeterDays:
+        """The windows of custom meters."""
+
+    def note_changed(self, tenant_id: UUID, start: datetime, end: datetime) -> None:
+        """Windows in [start, end), of a few days at most, are others now."""
+
     def fold_of(self, tenant_id: UUID) -> Folded:
         """Fold deltas of the tenant."""
 
@@ -115,7 +127,7 @@ class RebuildTransaction(FoldTransaction, Protocol):
         """Every window that starts in [start, end)."""
 
     def payloads(self, tenant_id: UUID, start: datetime, end: datetime) -> Iterator["StoredPayload"]:
-        """Payload rows that touch [start, end)."""
+        """Payload rows that touch [start, end), but those that are void and those whose deltas wait."""
 
 
 class StoredPayload(Protocol):
@@ -173,6 +185,11 @@ class UsageTotals(Protocol):
     def total(self, tenant_id: UUID, start: datetime, end: datetime) -> WindowFacts:
         """All that [start, end), on the grid, holds; without the sketch, which nothing is billed by."""
 
+    def custom(
+        self, tenant_id: UUID, names: Collection[str], start: datetime, end: datetime
+    ) -> "Mapping[str, Fraction]":
+        """What the custom meters of these names count in it, by `custom.<name>`; raises Uncomputed."""
+
 
 class UsageReader(Protocol):
     def snapshot(self) -> AbstractContextManager[UsageTotals]:
@@ -185,17 +202,55 @@ class SubscriptionBook(Protocol):
     def history(self) -> "Sequence[Subscription]":
         """In order of time."""
 
-    def cancel_after(self, instant: datetime) -> None:
-        """Remove the subscriptions that start later."""
+    def cancel_from(self, instant: datetime | None) -> None:
+        """Remove all that starts or ends then or later; all there is, where None is given."""
 
-    def add(self, subscription: "Subscription") -> None: ...
+    def cancel_at(self, instant: datetime) -> None:
+        """Remove what starts or ends then: what came before goes on."""
+
+    def add(self, subscription: "Subscription") -> None:
+        """Raises NotFound where the plan has just been deleted."""
+
+    def end(self, instant: datetime) -> None:
+        """Have no plan from then on."""
+
+    def restate(self, since: datetime | None) -> None:
+        """Have the cost accrued from usage since then computed anew; of all usage, where None is given."""
+
+    def note(self, change: "PlanChange") -> None:
+        """Keep, for ever, who changed what."""
+
+
+class PlanEditor(Protocol):
+    """One plan, locked until the block of `PlanStore.editing` ends."""
+
+    @property
+    def plan(self) -> "Plan": ...
+
+    def save(self, plan: "Plan") -> None:
+        """Its name and whether it is active. Raises Conflict where the name is taken."""
+
+    def add_version(self, version: "PlanVersion") -> None: ...
+
+    def delete(self) -> None:
+        """Raises Conflict where a tenant has it, has had it or is to have it."""
+
+    def restate(self, since: datetime) -> None:
+        """Have the cost that its holders accrued from usage since then computed anew."""
+
+    def note(self, change: "PlanChange") -> None:
+        """Keep, for ever, who changed what."""
 
 
 class PlanStore(Protocol):
     """Pricing plans, shared and personal, and the subscriptions to them."""
 
-    def add(self, plan: "Plan") -> None:
-        """Does nothing where a plan of that id is there. Raises Conflict where its name is taken."""
+    def add(self, plan: "Plan", change: "PlanChange | None" = None) -> None:
+        """With the note of who added it. Does nothing where a plan of that id is there; raises Conflict where
+        its name is taken."""
+
+    def get(self, plan_id: UUID) -> "Plan | None":
+        """Of whomever it is."""
 
     def find(self, ref: str, *, tenant_id: UUID | None) -> "Plan | None":
         """By UUID or name, among the shared plans and those of the tenant, whose own comes first."""
@@ -207,6 +262,13 @@ class PlanStore(Protocol):
         """In order of time."""
 
     def changing(self, tenant_id: UUID) -> AbstractContextManager[SubscriptionBook]: ...
+
+    def editing(self, plan_id: UUID) -> AbstractContextManager[PlanEditor]:
+        """Raises NotFound where there is no such plan."""
+
+    def changes(self, plan_id: UUID, *, limit: int, before: UUID | None) -> "Sequence[PlanChange]":
+        """Who changed what of a plan, also of one that was deleted, the newest first, from the one
+        behind `before`."""
 
 
 class Accrual(UsageTotals, Protocol):

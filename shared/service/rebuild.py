@@ -8,6 +8,7 @@ from shared.domain.aggregate import WindowKey, Windows, aggregate, group, merge,
 from shared.domain.errors import Unavailable
 from shared.domain.windows import WindowSize, floor
 from shared.service.fold import Fold
+from shared.service.meter_ports import DayMeters
 from shared.service.ports import RebuildTransaction, SeriesRegistry, UsageDecoder, WindowStore
 
 _ATTEMPTS_MAX = 20
@@ -26,12 +27,18 @@ class Rebuild:
     """Recomputes windows a UTC day at a time, so that no other tenant of the shard waits for long."""
 
     def __init__(
-        self, windows: WindowStore, fold: Fold, series: SeriesRegistry, decode: UsageDecoder
+        self,
+        windows: WindowStore,
+        fold: Fold,
+        series: SeriesRegistry,
+        decode: UsageDecoder,
+        meters: DayMeters | None = None,
     ) -> None:
         self._windows = windows
         self._fold = fold
         self._series = series
         self._decode = decode
+        self._meters = meters
 
     def run(self, tenant_id: UUID, start: datetime, end: datetime) -> Rebuilt:
         """Recompute a tenant's windows of every UTC day that [start, end) touches.
@@ -64,6 +71,15 @@ class Rebuild:
     ) -> Rebuilt:
         while transaction.fold_of(tenant_id).are_more:
             pass
+        return self.rebuild_day(transaction, tenant_id, day, complete_from)
+
+    def rebuild_day(
+        self, transaction: RebuildTransaction, tenant_id: UUID, day: datetime, complete_from: datetime | None
+    ) -> Rebuilt:
+        """Recompute the windows of one UTC day from the payloads that count and do not wait for a fold.
+
+        Windows that start before `complete_from` are left alone.
+        """
         stored = transaction.load_between(tenant_id, day, day + _DAY)
         kept = {key for key in stored if complete_from is not None and key.start < complete_from}
         recomputed = {
@@ -75,6 +91,8 @@ class Rebuild:
         wrong = {key for key, facts in recomputed.items() if stored.get(key) != facts}
         if changed := unfounded | wrong:
             transaction.replace(tenant_id, changed, {key: recomputed[key] for key in wrong})
+        if self._meters is not None:
+            self._meters.rebuild_day(transaction, tenant_id, day, complete_from)
         return Rebuilt(len(recomputed), tuple(sorted(kept, key=lambda key: (key.start, key.size.value))))
 
     def _recompute(self, transaction: RebuildTransaction, tenant_id: UUID, day: datetime) -> Windows:

@@ -1,6 +1,6 @@
 """Dead letters: looking at them, and sending them again, corrected, or dropping them."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -63,8 +63,8 @@ class ShownLetter:
 class Triage:
     """The use cases around dead letters.
 
-    `check_database` raises Unavailable while letters that waited for it need not be sent again;
-    `drained_type` is the type of event that is sent again without being asked for.
+    `check_database` raises Unavailable while letters that waited for it need not be sent again. Events of
+    `drained_types` are sent again without being asked for; one of `counted_type` may have been counted.
     """
 
     def __init__(
@@ -75,7 +75,8 @@ class Triage:
         examine: Examine,
         give_up: GiveUp,
         check_database: Callable[[], None],
-        drained_type: str,
+        counted_type: str,
+        drained_types: Collection[str],
         new_id: NewId,
     ) -> None:
         self._store = store
@@ -83,7 +84,8 @@ class Triage:
         self._examine = examine
         self._give_up = give_up
         self._check_database = check_database
-        self._drained_type = drained_type
+        self._counted_type = counted_type
+        self._drained_types = drained_types
         self._new_id = new_id
 
     def list(
@@ -116,7 +118,7 @@ class Triage:
     ) -> Replayed:
         """Replay what failed only because something was away, if the database is back.
 
-        Usage that no answer, or one after which a Broker repeats, ended at one destination at least, oldest
+        What no answer, or one after which a Broker repeats, ended at one destination at least, oldest
         first; whatever else is wrong waits for people, and so does what was drained too often in vain.
         `until` is a time of the monotonic clock. Raises Unavailable while the database or the store is away.
         """
@@ -125,8 +127,8 @@ class Triage:
         drainable: list[LetterEntry] = []
         seen = after
         while True:
-            page = self._waiting(LetterFilter(type=self._drained_type), limit=DRAIN_MAX, after=seen)
-            transient = [entry for entry in page.entries if entry.is_transient]
+            page = self._waiting(LetterFilter(), limit=DRAIN_MAX, after=seen)
+            transient = [e for e in page.entries if e.is_transient and e.type in self._drained_types]
             found += transient
             drainable += (entry for entry in transient if not entry.is_exhausted)
             seen = page.next
@@ -198,7 +200,7 @@ class Triage:
         examination = self._examine(self._event(kept), kept.letter.data)
         if examination.is_counted:
             raise Conflict.because("id", "the event was counted: void it, or it counts beside its correction")
-        if kept.entry.type == self._drained_type and not examination.is_complete:
+        if kept.entry.type == self._counted_type and not examination.is_complete:
             raise Unavailable("whether the event was counted can only be known with the database")
 
     def _correction(

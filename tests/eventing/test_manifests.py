@@ -84,9 +84,10 @@ def test_triggers_are_one_to_a_file_and_carry_no_delivery_of_their_own() -> None
         assert trigger.filters, "a Trigger without a filter gets everything"
 
 
-def test_usage_goes_to_the_aggregator_and_its_announcements_to_pricing() -> None:
+def test_usage_and_voids_go_to_the_aggregator_and_its_announcements_to_pricing() -> None:
     wanted = {
         "aggregator-usage": (types.USAGE_RECORDED, "billing-aggregator"),
+        "aggregator-voids": (types.USAGE_VOIDED, "billing-aggregator"),
         "pricing-usage": (types.USAGE_AGGREGATED, "billing-pricing"),
     }
     for name, (event_type, service) in wanted.items():

@@ -1,4 +1,4 @@
-from eventing.metrics import CONFLICTS, EventMetrics, Tally, tally
+from eventing.metrics import CONFLICTS, EventMetrics, Levels, Tally, tally
 
 
 def test_what_is_counted_beside_events_is_told_from_zero_on() -> None:
@@ -13,6 +13,15 @@ def test_a_tally_adds_up() -> None:
     counted.add("things", 4)
     (family,) = counted.collect()
     assert [sample.value for sample in family.samples] == [5]
+
+
+def test_a_level_is_what_was_last_found_and_nothing_before_it_was_looked_for() -> None:
+    found = Levels({"things": "Things."})
+    assert list(found.collect()) == []
+    for value in (5, 3):
+        found.set("things", value)
+    (family,) = found.collect()
+    assert [sample.value for sample in family.samples] == [3]
 
 
 def test_every_function_of_a_process_shares_the_tally() -> None:

@@ -108,7 +108,7 @@ def test_a_cost_is_a_decimal_string_with_its_currency_beside_it() -> None:
     event = to_event(ACCRUED)
     assert event.type == "dev.faasbilling.cost.accrued.v1"
     assert event.source == "/faas-billing/pricing"
-    assert event.id == f"{DEMO}/{event.type}/20250930T210000Z/20251031T210000Z/7"
+    assert event.id == f"{DEMO}/{event.type}/20250930T210000Z/20251031T210000Z/7/20251015T120000Z"
     data = json.loads(event.data)
     assert (data["amount"], data["currency"], data["plan"]) == ("190.080000000000000000", "RUB", "demo")
     assert (data["period_start"], data["period_end"]) == ("2025-09-30T21:00:00Z", "2025-10-31T21:00:00Z")
@@ -122,6 +122,7 @@ def test_the_same_fact_is_the_same_event_and_another_state_another_id() -> None:
     facts: list[Fact] = [AGGREGATED, replace(AGGREGATED, sequence=8), replace(AGGREGATED, tenant_id=other)]
     facts += [ACCRUED, replace(ACCRUED, sequence=8), replace(ACCRUED, tenant_id=other)]
     facts += [replace(ACCRUED, period_start=NOON), replace(ACCRUED, period_end=NOON)]
+    facts.append(replace(ACCRUED, as_of=NOON + timedelta(days=1)))  # by another plan
     assert len({to_event(fact).id for fact in facts}) == len(facts)
 
 

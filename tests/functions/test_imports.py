@@ -41,12 +41,13 @@ OF_THE_API = frozenset(("pydantic", "pydantic_core", "flask_openapi3"))
 OF_POSTGRESQL = frozenset(("psycopg", "psycopg_pool", "psycopg_binary"))
 OF_REDIS = frozenset(("redis", "hiredis"))
 OF_RATING = frozenset(("shared.domain.plan", "shared.domain.cost"))
+OF_METERS = frozenset(("shared.domain.meter_definition", "shared.service.metering", "eventing.usage.metered"))
 
 
 @pytest.mark.parametrize(
     ("function", "type", "needs", "others"),
     [
-        ("aggregator", types.USAGE_RECORDED, OF_POSTGRESQL, OF_THE_API | OF_REDIS | OF_RATING),
+        ("aggregator", types.USAGE_RECORDED, OF_POSTGRESQL, OF_THE_API | OF_REDIS | OF_RATING | OF_METERS),
         ("pricing", types.USAGE_AGGREGATED, OF_POSTGRESQL, OF_THE_API | OF_REDIS),
         ("dead_letter", types.USAGE_RECORDED, OF_REDIS, OF_THE_API | OF_POSTGRESQL),
         ("billing_api", "", OF_POSTGRESQL | OF_THE_API, OF_REDIS),

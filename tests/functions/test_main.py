@@ -137,4 +137,5 @@ def test_only_the_handler_that_is_asked_for_is_imported() -> None:
         "functions.dead_letter.handler",
         "functions.dead_letter.letter",
         "functions.main",
+        "functions.once",
     ]

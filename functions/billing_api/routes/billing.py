@@ -1,6 +1,4 @@
-"""Bills."""
-
-from datetime import datetime
+"""Bills, and what they would be."""
 
 from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
@@ -8,37 +6,30 @@ from flask_openapi3.blueprint import APIBlueprint
 from functions.billing_api.answers import answer
 from functions.billing_api.document import problems, routes
 from functions.billing_api.ports import CalculateBill
+from functions.billing_api.questions import compared, one_plan, question
 from functions.billing_api.references import blaming
-from functions.billing_api.schemas.billing import Bill, BillRequest
-from shared.domain.errors import Fault, Rejected
+from functions.billing_api.schemas.billing import Bill, Comparison
+from functions.billing_api.schemas.questions import BillRequest, ComparisonRequest
+from shared.service.simulate import Simulate
 
-_BOUNDS = (("period_start", "start_time"), ("period_end", "end_time"))
 
-
-def billing_routes(calculate: CalculateBill) -> APIBlueprint:
+def billing_routes(calculate: CalculateBill, simulate: Simulate) -> APIBlueprint:
     api = routes("billing", "What usage costs")
 
     @api.post("/billing/calculate", responses={200: Bill, **problems(body=True)})
     def calculate_bill(body: BillRequest) -> Response:
-        """Calculate what a tenant owes for a period"""
-        called, start, end = _period(body)
-        with blaming(**called):
-            return answer(Bill.of(calculate(body.tenant_id, start, end)))
+        """Calculate what a tenant owes for a period, or would owe with another plan or other usage"""
+        called, asked = question(body, one_plan(body))
+        with blaming(**called._asdict()):
+            if body.is_simulation or body.tenant_id is None:
+                return answer(Bill.simulation(simulate.run(asked)))
+            return answer(Bill.of(calculate(body.tenant_id, asked.start, asked.end)))
+
+    @api.post("/billing/compare", responses={200: Comparison, **problems(body=True)})
+    def compare_plans(body: ComparisonRequest) -> Response:
+        """Calculate what the same usage costs by two to five plans, side by side"""
+        called, asked = question(body, compared(body.plans))
+        with blaming(**called._asdict()):
+            return answer(Comparison.of(simulate.run(asked)))
 
     return api
-
-
-def _period(body: BillRequest) -> tuple[dict[str, str], datetime, datetime]:
-    """What the body calls each bound, and the bounds. Raises Rejected where one is missing or said twice."""
-    given = {
-        names: {name: at for name in names if (at := getattr(body, name)) is not None} for names in _BOUNDS
-    }
-    faults = [
-        Fault(names[0], f"differs from {names[1]}" if bounds else "Field required")
-        for names, bounds in given.items()
-        if len(set(bounds.values())) != 1
-    ]
-    if faults:
-        raise Rejected(*faults)
-    (start_name, start), (end_name, end) = (next(iter(bounds.items())) for bounds in given.values())
-    return {"period_start": start_name, "period_end": end_name}, start, end

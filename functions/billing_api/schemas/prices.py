@@ -80,12 +80,41 @@ class PackagePrice(Answer):
     included: Exact
 
 
+class ReservedPrice(Answer):
+    """`amount` for every `per` of `quantity` units a calendar month, used or not; `overage` beyond them.
+
+    The commitment accrues by seconds.
+    """
+
+    kind: Literal["reserved"]
+    name: Name = ""
+    meter: Meter = ""
+    meters: Meters = ()
+    quantity: Exact
+    amount: Exact
+    overage: Exact
+    per: Exact
+
+
 class FlatPrice(Answer):
     """`amount` for each calendar month whatever is used, accruing by seconds."""
 
     kind: Literal["flat"]
     name: Name = ""
     amount: Exact
+
+
+class LicensedPrice(Answer):
+    """`amount` for each of `quantity` seats in a calendar month, whatever is used."""
+
+    kind: Literal["licensed"]
+    name: Name = ""
+    quantity: Exact
+    amount: Exact
+    prorated_by: Annotated[
+        Literal["seconds", "days", "fixed_30"],
+        Field(description="The seconds or the days of the month, or days of a month of 30."),
+    ]
 
 
 class PercentagePrice(Answer):
@@ -132,7 +161,9 @@ Price = Annotated[
     | GraduatedPrice
     | VolumePrice
     | PackagePrice
+    | ReservedPrice
     | FlatPrice
+    | LicensedPrice
     | PercentagePrice
     | MinimumSpendPrice
     | MaximumSpendPrice

@@ -10,7 +10,7 @@ from psycopg import IsolationLevel, Rollback
 from psycopg.errors import SerializationFailure
 from psycopg.types.json import Jsonb
 
-from shared.adapters.postgres import outbox, plans
+from shared.adapters.postgres import outbox, plan_rows
 from shared.adapters.postgres.pool import Connection, Database
 from shared.adapters.postgres.totals import ConnectionTotals
 from shared.domain.cost import AccruedCost
@@ -24,7 +24,7 @@ _ATTEMPTS_MAX = 20
 _BEHIND = """
     SELECT u.tenant_id FROM tenant_usage u LEFT JOIN accrual_cursor c USING (tenant_id)
     WHERE u.sequence > coalesce(c.usage_sequence, 0)
-        AND EXISTS (SELECT FROM subscription s WHERE s.tenant_id = u.tenant_id)
+        AND EXISTS (SELECT FROM subscription s WHERE s.tenant_id = u.tenant_id AND s.plan_id IS NOT NULL)
     ORDER BY random()
 """
 """In no order: tenants that take long and fail must not come first in every sweep."""
@@ -84,7 +84,7 @@ class PostgresAccrual(ConnectionTotals):
         return [(day, sequence) for day, sequence in rows]
 
     def subscriptions(self) -> Sequence[Subscription]:
-        return plans.subscriptions(self._connection, self._tenant_id)
+        return plan_rows.subscriptions(self._connection, self._tenant_id)
 
     def accrued_amount(self, period_start: datetime) -> Decimal | None:
         row = self._connection.execute(

@@ -4,13 +4,14 @@ Nothing is read out to be written back: a fold that did its sums in Python took 
 """
 
 from collections.abc import Collection, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from shared.adapters.postgres import outbox
 from shared.adapters.postgres.batches import TakenBatches
 from shared.adapters.postgres.delta import line
+from shared.adapters.postgres.meter_folding import METER_COLUMNS, METER_CTES, METER_SIZE
 from shared.adapters.postgres.pool import Connection
 from shared.adapters.postgres.window_rows import (
     FACTS,
@@ -25,6 +26,7 @@ from shared.domain import sketch
 from shared.domain.aggregate import WindowKey, Windows
 from shared.domain.events import Fact, UsageAggregated
 from shared.domain.facts import NUMBERS, SUMS
+from shared.service.meter_ports import MeterDays
 from shared.service.ports import Folded, NewId
 
 
@@ -59,12 +61,13 @@ _LONG = ", ".join(f"array_agg({column})" for column in (*KEY.split(", "), "long"
 def _fold(which: str) -> bytes:
     return f"""
     WITH waiting AS MATERIALIZED (
-        SELECT ctid, row_number() OVER taken AS n, sum(octet_length(delta)) OVER taken AS size
+        SELECT ctid, row_number() OVER taken AS n,
+               sum(octet_length(delta) + {METER_SIZE}) OVER taken AS size
         FROM usage_delta WHERE {which} WINDOW taken AS (ROWS UNBOUNDED PRECEDING) LIMIT {_DELTAS_MAX}
     ), taken AS (
         DELETE FROM usage_delta
         WHERE ctid = ANY(ARRAY(SELECT ctid FROM waiting WHERE n = 1 OR size <= {_DELTA_BYTES_MAX}))
-        RETURNING tenant_id, delta, batch_source, batch_number, batch_at
+        RETURNING tenant_id, delta, batch_source, batch_number, batch_at, {METER_COLUMNS}
     ), line AS (
         SELECT tenant_id, line::usage_delta_window AS w
         FROM taken, string_to_table(delta, E'\\n') line OFFSET 0
@@ -81,7 +84,6 @@ def _fold(which: str) -> bytes:
         INSERT INTO usage_window AS a ({KEY}, {FACTS}, sketch)
         SELECT tenant_id, window_size, to_timestamp(start_s), service_id, revision_id, {FACTS}, sketch
         FROM (SELECT * FROM m5 UNION ALL SELECT * FROM h1 UNION ALL SELECT * FROM d1) w
-        ORDER BY tenant_id, window_size, start_s, service_id, revision_id
         ON CONFLICT ({KEY}) DO UPDATE SET
             {", ".join(f"{name} = a.{name} + excluded.{name}" for name in SUMS)},
             max_memory_bytes = greatest(a.max_memory_bytes, excluded.max_memory_bytes),
@@ -98,7 +100,7 @@ def _fold(which: str) -> bytes:
         SELECT DISTINCT tenant_id, to_timestamp(start_s)::date, sequence
         FROM d1 JOIN tenant USING (tenant_id) ORDER BY 1, 2
         {_ON_DAY}
-    )
+    ), {METER_CTES}
     SELECT (SELECT count(*) FROM waiting), batches.*, long.*
     FROM (
         SELECT count(*), {_BATCHES} FROM taken
@@ -122,6 +124,15 @@ _INSERT: Final = f"""
            {", ".join(f"(w).{name}" for name in NUMBERS)}, (w).sketch
     FROM (SELECT size AS window_size, line::usage_delta_window AS w
           FROM unnest(%s::text[], %s::text[]) l (size, line) OFFSET 0) w
+""".encode()
+_PUT_ASIDE: Final = f"""
+    WITH taken AS (
+        DELETE FROM usage_delta WHERE tenant_id = %s AND event_key = %s RETURNING *
+    ), aside AS (
+        INSERT INTO usage_delta_aside (tenant_id, event_key, delta, {METER_COLUMNS}, reason)
+        SELECT tenant_id, event_key, delta, {METER_COLUMNS}, %s FROM taken
+    )
+    SELECT tenant_id, batch_source, batch_number, batch_at FROM taken
 """.encode()
 _NOTE: Final = f"""
     WITH tenant AS (
@@ -157,13 +168,7 @@ class PostgresFold:
         return self._fold(_FOLD_ONE, tenant_id=tenant_id, event_key=event_key)
 
     def put_aside(self, tenant_id: UUID, event_key: UUID, reason: str) -> None:
-        row = self._connection.execute(
-            "WITH taken AS (DELETE FROM usage_delta WHERE tenant_id = %s AND event_key = %s RETURNING *),"
-            " aside AS (INSERT INTO usage_delta_aside (tenant_id, event_key, delta, reason)"
-            "  SELECT tenant_id, event_key, delta, %s FROM taken)"
-            " SELECT tenant_id, batch_source, batch_number, batch_at FROM taken",
-            (tenant_id, event_key, reason),
-        ).fetchone()
+        row = self._connection.execute(_PUT_ASIDE, (tenant_id, event_key, reason)).fetchone()
         if row is not None:
             self.batches.add(*row)
 
@@ -203,6 +208,12 @@ class PostgresFold:
 class PostgresRebuild(PostgresFold):
     """RebuildTransaction."""
 
+    @property
+    def meters(self) -> MeterDays:
+        from shared.adapters.postgres.meter_windows import PostgresMeterDays
+
+        return PostgresMeterDays(self._connection)
+
     def fold_of(self, tenant_id: UUID) -> Folded:
         return self._fold(_FOLD_TENANT, tenant_id=tenant_id)
 
@@ -216,8 +227,12 @@ class PostgresRebuild(PostgresFold):
     def payloads(self, tenant_id: UUID, start: datetime, end: datetime) -> Iterator[StoredPayload]:
         with self._connection.cursor(name="payloads") as cursor:
             cursor.execute(
-                "SELECT body, recorded_at, received_at FROM payload"
-                " WHERE tenant_id = %s AND touches_from < %s AND touches_until > %s",
+                "SELECT body, recorded_at, received_at FROM payload p"
+                " WHERE tenant_id = %s AND touches_from < %s AND touches_until > %s"
+                " AND NOT EXISTS (SELECT FROM usage_void v"
+                "  WHERE (v.tenant_id, v.event_key) = (p.tenant_id, p.event_key))"
+                " AND NOT EXISTS (SELECT FROM usage_delta d"
+                "  WHERE (d.tenant_id, d.event_key) = (p.tenant_id, p.event_key))",
                 (tenant_id, end, start),
             )
             for row in cursor:
@@ -229,8 +244,12 @@ class PostgresRebuild(PostgresFold):
         sizes = array(key.size.value for key in windows)
         lines = [line(key, facts) for key, facts in windows.items()]
         self._connection.execute(_INSERT, (tenant_id, sizes, lines))
-        start, end = min(key.start for key in keys), max(key.end for key in keys)
-        days = array(str(day) for day in sorted({key.start.date() for key in keys}))
+        self.note_changed(tenant_id, min(key.start for key in keys), max(key.end for key in keys))
+
+    def note_changed(self, tenant_id: UUID, start: datetime, end: datetime) -> None:
+        """Windows in [start, end), of a few days at most, are others now."""
+        last = (end - timedelta(microseconds=1)).date()
+        days = array(str(start.date() + timedelta(days=n)) for n in range((last - start.date()).days + 1))
         self._connection.execute(_NOTE, (tenant_id, self._shard, start, end, days))
 
 

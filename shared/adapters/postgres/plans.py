@@ -2,56 +2,63 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
-from fractions import Fraction
-from typing import Any
 from uuid import UUID
 
 from psycopg.errors import UniqueViolation
-from psycopg.types.json import Jsonb
+from psycopg.rows import class_row
 
-from shared.adapters.postgres.pool import Connection, Database
-from shared.domain.errors import Conflict
-from shared.domain.money import exact_text
+from shared.adapters.postgres.plan_books import PostgresPlanEditor, PostgresSubscriptionBook, name_is_taken
+from shared.adapters.postgres.plan_rows import COLUMNS, SELECTED, note, plan_of, row_of, subscriptions
+from shared.adapters.postgres.pool import Database
+from shared.adapters.system import new_id
+from shared.domain.errors import NotFound
 from shared.domain.plan import Plan, Subscription
-from shared.domain.plan_document import FLAT_COLUMNS, plan_from_dict, short_form
+from shared.domain.plan_change import PlanChange
+from shared.service.ports import NewId
 
-_COLUMNS = ("id", "name", "tenant_id", "currency", *FLAT_COLUMNS, "prices", "created_at", "active")
-_SELECTED = ", ".join(f"p.{name}" for name in _COLUMNS)
 _INSERT = f"""
-    INSERT INTO pricing_plan ({", ".join(_COLUMNS)}) VALUES ({", ".join(["%s"] * len(_COLUMNS))})
-    ON CONFLICT (id) DO NOTHING
+    INSERT INTO pricing_plan ({", ".join(COLUMNS)}) VALUES ({", ".join(["%s"] * len(COLUMNS))})
+    ON CONFLICT (id) DO NOTHING RETURNING id
 """.encode()
+_GET = f"SELECT {SELECTED} FROM pricing_plan p WHERE p.id = %s".encode()
 _FIND = f"""
-    SELECT {_SELECTED} FROM pricing_plan p
+    SELECT {SELECTED} FROM pricing_plan p
     WHERE (p.id = %(id)s OR p.name = %(name)s) AND (p.tenant_id IS NULL OR p.tenant_id = %(tenant_id)s)
     ORDER BY p.id = %(id)s DESC NULLS LAST, p.tenant_id NULLS LAST LIMIT 1
 """.encode()
 _LIST = f"""
-    SELECT {_SELECTED} FROM pricing_plan p
+    SELECT {SELECTED} FROM pricing_plan p
     WHERE (p.tenant_id IS NULL OR p.tenant_id = %(tenant_id)s)
       AND (%(after)s::uuid IS NULL OR p.id > %(after)s)
     ORDER BY p.id LIMIT %(limit)s
 """.encode()
-_SUBSCRIPTIONS = f"""
-    SELECT nullif(s.starts_at, '-infinity'), {_SELECTED}
-    FROM subscription s JOIN pricing_plan p ON p.id = s.plan_id
-    WHERE s.tenant_id = %s ORDER BY s.starts_at
-""".encode()
+_CHANGES = b"""
+    SELECT at, who, what, plan_id, tenant_id, before, after, id FROM plan_change
+    WHERE plan_id = %(plan_id)s AND (%(before)s::uuid IS NULL OR id < %(before)s)
+    ORDER BY id DESC LIMIT %(limit)s
+"""
 
 
 class PostgresPlans:
     """PlanStore."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, new_id: NewId = new_id) -> None:
         self._database = database
+        self._new_id = new_id
 
-    def add(self, plan: Plan) -> None:
+    def add(self, plan: Plan, change: PlanChange | None = None) -> None:
         try:
-            with self._database.statement() as connection:
-                connection.execute(_INSERT, _row(plan))
+            with self._database.transaction() as connection:
+                is_new = connection.execute(_INSERT, row_of(plan)).fetchone() is not None
+                if change is not None and is_new:
+                    note(connection, self._new_id(), change)
         except UniqueViolation as error:
-            raise Conflict.because("name", f"there is a plan {plan.name!r} already") from error
+            raise name_is_taken(plan) from error
+
+    def get(self, plan_id: UUID) -> Plan | None:
+        with self._database.statement() as connection:
+            row = connection.execute(_GET, (plan_id,)).fetchone()
+        return None if row is None else plan_of(row)
 
     def find(self, ref: str, *, tenant_id: UUID | None) -> Plan | None:
         # No plan has an unprintable name, and not every such text can be sent.
@@ -59,76 +66,40 @@ class PostgresPlans:
         parameters = {"id": _uuid(ref), "name": name, "tenant_id": tenant_id}
         with self._database.statement() as connection:
             row = connection.execute(_FIND, parameters).fetchone()
-        return None if row is None else _plan(row)
+        return None if row is None else plan_of(row)
 
     def list(self, *, tenant_id: UUID | None, limit: int, after: UUID | None) -> Sequence[Plan]:
         parameters = {"tenant_id": tenant_id, "after": after, "limit": limit}
         with self._database.statement() as connection:
-            return [_plan(row) for row in connection.execute(_LIST, parameters)]
+            return [plan_of(row) for row in connection.execute(_LIST, parameters)]
 
     def subscriptions(self, tenant_id: UUID) -> Sequence[Subscription]:
         with self._database.statement() as connection:
             return subscriptions(connection, tenant_id)
 
     @contextmanager
-    def changing(self, tenant_id: UUID) -> Iterator["PostgresSubscriptionBook"]:
+    def changing(self, tenant_id: UUID) -> Iterator[PostgresSubscriptionBook]:
         with self._database.transaction() as connection:
             connection.execute("SELECT FROM tenant WHERE id = %s FOR NO KEY UPDATE", (tenant_id,))
-            yield PostgresSubscriptionBook(connection, tenant_id)
+            yield PostgresSubscriptionBook(connection, tenant_id, self._new_id)
 
+    @contextmanager
+    def editing(self, plan_id: UUID) -> Iterator[PostgresPlanEditor]:
+        with self._database.transaction() as connection:
+            # Locked first: a statement sees what was committed when it began, not while it waited.
+            connection.execute("SELECT FROM pricing_plan WHERE id = %s FOR NO KEY UPDATE", (plan_id,))
+            row = connection.execute(_GET, (plan_id,)).fetchone()
+            if row is None:
+                raise NotFound.because("plan", f"no plan '{plan_id}'")
+            yield PostgresPlanEditor(connection, plan_of(row), self._new_id)
 
-class PostgresSubscriptionBook:
-    """SubscriptionBook."""
-
-    def __init__(self, connection: Connection, tenant_id: UUID) -> None:
-        self._connection = connection
-        self._tenant_id = tenant_id
-
-    def history(self) -> Sequence[Subscription]:
-        return subscriptions(self._connection, self._tenant_id)
-
-    def cancel_after(self, instant: datetime) -> None:
-        self._connection.execute(
-            "DELETE FROM subscription WHERE tenant_id = %s AND starts_at > %s", (self._tenant_id, instant)
-        )
-
-    def add(self, subscription: Subscription) -> None:
-        self._connection.execute(
-            "INSERT INTO subscription (tenant_id, starts_at, plan_id)"
-            " VALUES (%s, coalesce(%s, '-infinity'::timestamptz), %s)",
-            (self._tenant_id, subscription.starts_at, subscription.plan.id),
-        )
-
-
-def subscriptions(connection: Connection, tenant_id: UUID) -> Sequence[Subscription]:
-    """A tenant's subscriptions in order of time."""
-    rows = connection.execute(_SUBSCRIPTIONS, (tenant_id,))
-    return [Subscription(starts_at, _plan(plan)) for starts_at, *plan in rows]
-
-
-def _row(plan: Plan) -> tuple[Any, ...]:
-    flat, rest = short_form(plan.prices)
-    prices = Jsonb([price.to_dict() for price in rest])
-    return (
-        plan.id,
-        plan.name,
-        plan.tenant_id,
-        plan.currency,
-        *flat.values(),
-        prices,
-        plan.created_at,
-        plan.active,
-    )
-
-
-def _plan(row: Sequence[Any]) -> Plan:
-    columns = dict(zip(_COLUMNS, row, strict=True))
-    for name in FLAT_COLUMNS:
-        if columns[name] is not None:
-            columns[name] = exact_text(Fraction(columns[name]))
-    for name in ("id", "tenant_id"):
-        columns[name] = columns[name] and str(columns[name])
-    return plan_from_dict(columns | {"created_at": columns["created_at"].isoformat()})
+    def changes(self, plan_id: UUID, *, limit: int, before: UUID | None) -> Sequence[PlanChange]:
+        parameters = {"plan_id": plan_id, "before": before, "limit": limit}
+        with (
+            self._database.statement() as connection,
+            connection.cursor(row_factory=class_row(PlanChange)) as cursor,
+        ):
+            return cursor.execute(_CHANGES, parameters).fetchall()
 
 
 def _uuid(ref: str) -> UUID | None:

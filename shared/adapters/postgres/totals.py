@@ -1,8 +1,9 @@
 """Sums over the windows in PostgreSQL, from disjoint ranges."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from fractions import Fraction
 from uuid import UUID
 
 from psycopg import IsolationLevel
@@ -39,6 +40,13 @@ class ConnectionTotals:
         for name, value in zip(NUMBERS, row, strict=True):
             setattr(facts, name, int(value or 0))
         return facts
+
+    def custom(
+        self, tenant_id: UUID, names: Collection[str], start: datetime, end: datetime
+    ) -> Mapping[str, Fraction]:
+        from shared.adapters.postgres.meter_totals import quantities
+
+        return quantities(self._connection, tenant_id, names, start, end)
 
 
 class PostgresUsageReader:

@@ -1,7 +1,8 @@
 """Accepted usage in PostgreSQL: inbox key, payload and delta, in one commit."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
+from typing import TypeVar
 from uuid import UUID
 
 import psycopg
@@ -9,11 +10,14 @@ import psycopg
 from shared.adapters.postgres.appending import Entry, append
 from shared.adapters.postgres.group_commit import GroupCommit
 from shared.adapters.postgres.pool import Connection, Database
+from shared.adapters.postgres.void_arrivals import is_void, keep_void
 from shared.adapters.postgres.windows import GIVEN_UP
 from shared.domain.aggregate import Windows
 from shared.domain.errors import Conflict
 from shared.domain.usage import Part
+from shared.service.meter_ports import Metered
 
+T = TypeVar("T")
 _NOTE_CONFLICT = b"""
     INSERT INTO usage_conflict AS c (tenant_id, event_key, refused_digest, kept_digest, source, event_id,
                                      first_seen_at, last_seen_at, count)
@@ -22,11 +26,12 @@ _NOTE_CONFLICT = b"""
     ON CONFLICT (tenant_id, event_key, refused_digest) DO UPDATE
     SET count = c.count + 1, last_seen_at = greatest(c.last_seen_at, excluded.last_seen_at)
 """
-_SHARED_SIZE_MAX = 16_000
+_SHARED_SIZE_MAX = 64_000
 """Characters of a payload; larger ones are worth a commit, and a core, of their own."""
 _GROUP_MAX = 64
 _PARTITION_LOCK = 0x7061_796C
 _PARTITIONS_AHEAD = 2
+_UNMETERED = Metered()
 
 
 class PostgresUsageLog:
@@ -36,17 +41,25 @@ class PostgresUsageLog:
         self._database = database
         self._together = GroupCommit(self._write, group_max=_GROUP_MAX)
 
-    def append(self, part: Part, windows: Windows) -> bool:
-        entry = Entry(part, part.event_key, windows)
+    def append(self, part: Part, windows: Windows, metered: Metered = _UNMETERED) -> bool:
+        entry = Entry(part, part.event_key, windows, _meter_lines(metered), metered.known)
         if entry.size > _SHARED_SIZE_MAX:
             (is_new,) = self._write([entry])
         else:
             is_new = self._together.submit((part.tenant_id, entry.event_key), entry)
-        return is_new or not self.is_known(part)
+        if is_new:
+            return True
+        kept = self._kept(part)
+        if kept == GIVEN_UP:
+            self._in_partition([part], lambda: self._keep_void(part, windows))
+            self._kept(part)  # another may have come at the same time, with other records
+        return kept is None
 
     def is_known(self, part: Part) -> bool:
+        if self._kept(part) is None:
+            return False
         with self._database.statement() as connection:
-            return _is_known(connection, part)
+            return not is_void(connection, part.tenant_id, part.event_key)
 
     def give_up(self, tenant_id: UUID, event_key: UUID, at: datetime) -> None:
         with self._database.statement() as connection:
@@ -56,8 +69,9 @@ class PostgresUsageLog:
                 (tenant_id, event_key, GIVEN_UP, at),
             )
             kept = _digest(connection, tenant_id, event_key)
-        if kept != GIVEN_UP:
-            raise Conflict.because("id", "the event was counted: void it, or it counts beside its correction")
+            if kept != GIVEN_UP and not is_void(connection, tenant_id, event_key):
+                no = "the event was counted: void it, or it counts beside its correction"
+                raise Conflict.because("id", no)
 
     def note_conflict(self, part: Part) -> None:
         with self._database.statement() as connection:
@@ -74,16 +88,36 @@ class PostgresUsageLog:
             )
 
     def _write(self, entries: Sequence[Entry]) -> Sequence[bool]:
+        return self._in_partition([entry.part for entry in entries], lambda: self._append(entries))
+
+    def _in_partition(self, parts: Sequence[Part], store: Callable[[], T]) -> T:
+        """`store` of the parts' payloads, once more where there was no partition for them."""
         try:
-            return self._append(entries)
+            return store()
         except psycopg.errors.CheckViolation:
-            for day in {entry.part.received_at.astimezone(UTC).date() for entry in entries}:
+            for day in {part.received_at.astimezone(UTC).date() for part in parts}:
                 self.create_partitions(day)
-            return self._append(entries)
+            return store()
 
     def _append(self, entries: Sequence[Entry]) -> Sequence[bool]:
         with self._database.statement() as connection:
             return append(connection, entries)
+
+    def _kept(self, part: Part) -> bytes | None:
+        """The digest under the part's identity; raises Conflict where it is not the part's, nor that of a
+        void which has not come."""
+        with self._database.statement() as connection:
+            kept = _digest(connection, part.tenant_id, part.event_key)
+            given_up = kept == GIVEN_UP and not is_void(connection, part.tenant_id, part.event_key)
+        if given_up:
+            raise Conflict.because("id", f"{part.id!r} of {part.source!r} was given up for its correction")
+        if kept not in (None, GIVEN_UP, part.usage.digest):
+            raise Conflict.because("id", f"{part.id!r} of {part.source!r} was used before for other records")
+        return kept
+
+    def _keep_void(self, part: Part, windows: Windows) -> None:
+        with self._database.transaction() as connection:
+            keep_void(connection, part, windows)
 
     def create_partitions(self, day: date) -> None:
         """Make sure that payloads that arrive on `day` and the next days have a partition."""
@@ -104,13 +138,12 @@ class PostgresUsageLog:
                 )
 
 
-def _is_known(connection: Connection, part: Part) -> bool:
-    kept = _digest(connection, part.tenant_id, part.event_key)
-    if kept == GIVEN_UP:
-        raise Conflict.because("id", f"{part.id!r} of {part.source!r} was given up for its correction")
-    if kept is not None and kept != part.usage.digest:
-        raise Conflict.because("id", f"{part.id!r} of {part.source!r} was used before for other records")
-    return kept is not None
+def _meter_lines(metered: Metered) -> str:
+    if not metered.windows:
+        return ""
+    from shared.adapters.postgres.meter_windows import encode
+
+    return encode(metered.windows)
 
 
 def _digest(connection: Connection, tenant_id: UUID, event_key: UUID) -> bytes | None:

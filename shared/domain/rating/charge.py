@@ -1,12 +1,15 @@
 """What a price sees, and what it answers."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from typing import Final
 
-from shared.domain.period import Period
+from shared.domain.period import Period, Term
+
+_MICROSECOND: Final = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,10 @@ class Cumulative:
     in `period`; a minimum at whether `at` is its end; percentages at `charges`, the cumulative unrounded
     charges of the prices before it in the plan; what gives back or trues up at `owed`, the same rounded
     to the currency; bands and spot prices at `quantities` by a key of meter and band.
+
+    `term` is the part of `period` in which the plan's version is in force, None for all of it: a line for
+    a part of the term is the difference of R there. `opening` is `owed` where the term begins, () where
+    that is zero.
     """
 
     period: Period
@@ -55,11 +62,29 @@ class Cumulative:
     quantities: Mapping[str, Fraction]
     charges: tuple[Charge, ...] = ()
     owed: tuple[Decimal, ...] = ()
+    term: Term | None = None
+    opening: tuple[Decimal, ...] = ()
 
     @property
     def has_begun(self) -> bool:
-        """Whether anything of the counting period lies before `at`: fees without usage are due then."""
+        """Whether anything of the counting period lies before `at`."""
         return self.at > self.period.start
+
+    @property
+    def owes_fees(self) -> bool:
+        """Whether a plan was in force for any of it: fees without usage are due then, once a period."""
+        return self.at > (self.term.charged_from if self.term else self.period.start)
+
+    @property
+    def term_is_over(self) -> bool:
+        return self.at == (self.term.end if self.term else self.period.end)
+
+    @property
+    def term_share(self) -> Fraction:
+        """Which share of the seconds of the counting period the version is in force."""
+        start, end = (self.term.start, self.term.end) if self.term else self.period
+        length = self.period.end - self.period.start
+        return Fraction((end - start) // _MICROSECOND, length // _MICROSECOND)
 
     def charged(self, names: Collection[str]) -> Fraction:
         """What the prices of these names (all, where there are none) charge so far, unrounded."""
@@ -67,9 +92,18 @@ class Cumulative:
 
     def owed_for(self, names: Collection[str]) -> Fraction:
         """The same, of the rounded charges."""
-        owed = zip(self.charges, self.owed, strict=True)
-        return sum((Fraction(due) for charge, due in owed if not names or charge.price in names), Fraction(0))
+        return sum(self._owed(self.owed, names), Fraction(0))
+
+    def owed_in_term(self, names: Collection[str]) -> Fraction:
+        """The rounded charges since the version came into force."""
+        before = self._owed(self.opening, names) if self.opening else ()
+        return self.owed_for(names) - sum(before, Fraction(0))
 
     def of(self, names: Collection[str]) -> tuple[Charge, ...]:
         """The charges of the prices of these names; all, where there are none."""
         return tuple(charge for charge in self.charges if not names or charge.price in names)
+
+    def _owed(self, owed: tuple[Decimal, ...], names: Collection[str]) -> Iterator[Fraction]:
+        for charge, due in zip(self.charges, owed, strict=True):
+            if not names or charge.price in names:
+                yield Fraction(due)

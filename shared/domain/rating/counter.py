@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from shared.domain.document import Document
 from shared.domain.errors import Fault
-from shared.domain.meters import METERS, Meter
+from shared.domain.meters import CUSTOM, METERS, Meter, find_meter
 from shared.domain.rating.charge import Cumulative
 from shared.domain.rating.fields import read_texts, repeated
 
@@ -20,7 +20,8 @@ class Counter:
 
     @classmethod
     def of(cls, meter: str, meters: tuple[str, ...] = ()) -> "Counter":
-        return cls(tuple(METERS[name] for name in meters or (meter,)))
+        found = (find_meter(name) for name in meters or (meter,))
+        return cls(tuple(meter for meter in found if meter is not None))
 
     @property
     def name(self) -> str:
@@ -65,9 +66,10 @@ def write_meters(meter: str, meters: tuple[str, ...]) -> dict[str, object]:
 def meter_faults(meter: str, meters: tuple[str, ...] = ()) -> Iterator[Fault]:
     named = [(f"meters[{index}]", name) for index, name in enumerate(meters)] or [("meter", meter)]
     for field, name in named:
-        if name not in METERS:
-            yield Fault(field, f"no such meter; known are {', '.join(METERS)}")
+        if find_meter(name) is None:
+            yield Fault(field, f"no such meter; known are {', '.join(METERS)}, {CUSTOM}<name>")
     yield from repeated("meters", meters)
+    # What units custom meters have is known where they are defined.
     units = {name: METERS[name].unit for _, name in named if name in METERS}
     for field, name in named:
         first = next(iter(units.values()), "")

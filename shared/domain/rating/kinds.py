@@ -8,14 +8,28 @@ from shared.domain.errors import Rejected
 from shared.domain.rating.flat import Flat
 from shared.domain.rating.free_value import FreeValue
 from shared.domain.rating.graduated import Graduated
+from shared.domain.rating.licensed import Licensed
 from shared.domain.rating.maximum_spend import MaximumSpend
 from shared.domain.rating.minimum_spend import MinimumSpend
 from shared.domain.rating.package import Package
 from shared.domain.rating.per_unit import PerUnit
 from shared.domain.rating.percentage import Percentage
+from shared.domain.rating.reserved import Reserved
 from shared.domain.rating.volume import Volume
 
-Price = PerUnit | Graduated | Volume | Package | Flat | Percentage | MinimumSpend | MaximumSpend | FreeValue
+Price = (
+    PerUnit
+    | Graduated
+    | Volume
+    | Package
+    | Reserved
+    | Flat
+    | Licensed
+    | Percentage
+    | MinimumSpend
+    | MaximumSpend
+    | FreeValue
+)
 """Any price: a frozen value with `kind`, `name`, `read`, `to_dict` and `charges`."""
 
 _KINDS: Final[tuple[type[Price], ...]] = (
@@ -23,7 +37,9 @@ _KINDS: Final[tuple[type[Price], ...]] = (
     Graduated,
     Volume,
     Package,
+    Reserved,
     Flat,
+    Licensed,
     Percentage,
     MinimumSpend,
     MaximumSpend,

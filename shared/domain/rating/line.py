@@ -21,7 +21,8 @@ class LineItem:
     in the plan, `part` its tier or band, `meter` what it counts, each "" where there is none; a price that
     counts money has the currency as its `unit`. `exact_before` and `exact_after` are the cumulative
     amounts, unrounded; `amount` = round(exact_after) - round(exact_before), in `currency`, so that the
-    lines of any split of the counting period sum to the line of the whole.
+    lines of any split of the counting period sum to the line of the whole. All of it by one version of
+    the plan.
     """
 
     counting: Period
@@ -29,6 +30,7 @@ class LineItem:
     end: datetime
     plan_id: UUID
     plan_name: str
+    plan_version: int
     price: str
     meter: str
     unit: str
@@ -59,6 +61,7 @@ class LineItem:
             "end": _text(self.end),
             "plan_id": str(self.plan_id),
             "plan": self.plan_name,
+            "plan_version": self.plan_version,
             "price": self.price,
             "meter": self.meter,
             "unit": self.unit,

@@ -16,7 +16,8 @@ from shared.domain.rating.scope import read_scope, scope_faults, scope_text, wri
 class MaximumSpend:
     """Gives back what the earlier prices named in `of` (all, where none is named) charge over `maximum`.
 
-    To the cent, at any time of the counting period. Raises Rejected for a negative maximum and for a name
+    To the cent, at any time of the counting period. A plan that is in force for a part of it has that part
+    of `maximum`, by seconds, for what it charges then. Raises Rejected for a negative maximum and for a name
     that comes twice.
     """
 
@@ -45,7 +46,8 @@ class MaximumSpend:
         }
 
     def charges(self, usage: Cumulative) -> tuple[Charge, ...]:
-        owed = usage.owed_for(self.of)
+        owed = usage.owed_in_term(self.of)
+        left = Fraction(self.maximum) * usage.term_share - owed
         return (
             Charge(
                 meter="",
@@ -53,7 +55,7 @@ class MaximumSpend:
                 description=f"over the maximum of {self.maximum:f} per month for {scope_text(self.of)}",
                 quantity=owed,
                 included=self.maximum,
-                billable=min(Fraction(0), Fraction(self.maximum) - owed),
+                billable=min(Fraction(0), left),
                 unit_amount=Decimal(1),
                 per=Decimal(1),
             ),

@@ -16,8 +16,9 @@ from shared.domain.rating.scope import read_scope, scope_faults, scope_text, wri
 class MinimumSpend:
     """What the earlier prices named in `of` (all, where none is named) lack of `minimum`, to the cent.
 
-    Trued up only where the counting period ends. Raises Rejected for a negative minimum and for a name
-    that comes twice.
+    Trued up only where the counting period ends. A plan that is in force for a part of it has that part of
+    `minimum`, by seconds, for what it charges then, trued up where that part ends. Raises Rejected for a
+    negative minimum and for a name that comes twice.
     """
 
     kind: ClassVar[str] = "minimum_spend"
@@ -45,8 +46,8 @@ class MinimumSpend:
         }
 
     def charges(self, usage: Cumulative) -> tuple[Charge, ...]:
-        owed = usage.owed_for(self.of)
-        is_over = usage.at == usage.period.end
+        owed = usage.owed_in_term(self.of)
+        lacking = max(Fraction(0), Fraction(self.minimum) * usage.term_share - owed)
         return (
             Charge(
                 meter="",
@@ -54,7 +55,7 @@ class MinimumSpend:
                 description=f"up to the minimum of {self.minimum:f} per month for {scope_text(self.of)}",
                 quantity=owed,
                 included=Decimal(0),
-                billable=max(Fraction(0), Fraction(self.minimum) - owed) if is_over else Fraction(0),
+                billable=lacking if usage.term_is_over else Fraction(0),
                 unit_amount=Decimal(1),
                 per=Decimal(1),
             ),

@@ -65,7 +65,7 @@ class Tiered(ABC):
         counter = self.counter
         quantity = counter.quantity(usage)
         priced = self.priced(quantity, after, tier)
-        fee_is_due = priced is not None and usage.has_begun
+        fee_is_due = priced is not None and (bool(after) or usage.owes_fees)
         return Charge(
             meter=counter.name,
             unit=counter.unit,

@@ -66,6 +66,14 @@ def upgrade() -> None:
     $$;
     UPDATE usage_delta SET delta = coalesce(pg_temp.lines(delta), '');
     """)
+    op.execute("""
+    DO $$ BEGIN
+        ALTER TABLE usage_delta ALTER delta SET COMPRESSION lz4;
+        ALTER TABLE usage_delta ALTER delta SET STORAGE EXTENDED;
+    EXCEPTION WHEN feature_not_supported OR invalid_parameter_value THEN
+        NULL;  -- a server without lz4 keeps it plain, as payloads are
+    END $$;
+    """)
     op.execute(r"""
     -- The quantile of a sketch's durations: at rank p(n-1), linear between neighbours, to the nanosecond.
     CREATE FUNCTION usage_duration_ms(sketch bytea, p numeric) RETURNS numeric

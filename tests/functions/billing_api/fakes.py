@@ -1,26 +1,38 @@
 """What stands behind the API in its tests, in memory."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from fractions import Fraction
 from uuid import UUID
 
+from eventing.usage import decode
 from functions.billing_api.auth import Authenticator
 from functions.billing_api.ports import ApiServices
 from shared.domain.errors import Conflict, Unavailable
 from shared.domain.facts import WindowFacts
-from shared.domain.plan import Plan, Subscription
 from shared.domain.tenant import Service, Tenant
 from shared.service.billing import CalculateBill
+from shared.service.evidence import Evidence
+from shared.service.explain import Explain
 from shared.service.ingest import Outcome
+from shared.service.meters import Meters
 from shared.service.oversight import ConflictPosition, GapPosition, MeteringGap, UsageConflict
+from shared.service.plan_authoring import PlanAuthoring
 from shared.service.plans import Plans
+from shared.service.question import Questions
 from shared.service.rebuild import Rebuilt
+from shared.service.simulate import Simulate
 from shared.service.tenants import Tenants
 from shared.service.triage import Triage
+from shared.service.unrated import UnratedPosition, UnratedUsage
 from shared.service.usage_report import UsageWindow, WindowFilter, WindowPage, WindowPosition
+from tests.functions.billing_api.explain_fakes import SeriesUsage, Shelf
+from tests.functions.billing_api.meter_fakes import MeterShelf
+from tests.functions.billing_api.void_fakes import VoidLedger
 from tests.shared.service.letter_fakes import USAGE, Examiner, MemoryLetters, Sink
+from tests.shared.service.plan_fakes import FakeBook, FakePlans
 
 KEY = "the-admin-key"
 NOW = datetime(2025, 10, 16, tzinfo=UTC)
@@ -56,43 +68,18 @@ class Directory:
         ][:limit]
 
 
-@dataclass
-class PlanShelf:
-    plans: dict[UUID, Plan] = field(default_factory=dict)
-    history: dict[UUID, list[Subscription]] = field(default_factory=dict)
+class PlanShelf(FakePlans):
+    """PlanStore with a book for each tenant."""
 
-    def add(self, plan: Plan) -> None:
-        self.plans.setdefault(plan.id, plan)
+    def __init__(self) -> None:
+        super().__init__()
+        self._books: dict[UUID, FakeBook] = {}
 
-    def find(self, ref: str, *, tenant_id: UUID | None) -> Plan | None:
-        return next((p for p in self._of(tenant_id) if ref in {str(p.id), p.name}), None)
+    def books(self) -> Sequence[FakeBook]:
+        return list(self._books.values())
 
-    def list(self, *, tenant_id: UUID | None, limit: int, after: UUID | None) -> Sequence[Plan]:
-        return [p for p in self._of(tenant_id) if after is None or p.id > after][:limit]
-
-    def subscriptions(self, tenant_id: UUID) -> Sequence[Subscription]:
-        return self.history.get(tenant_id, [])
-
-    @contextmanager
-    def changing(self, tenant_id: UUID) -> Iterator["Book"]:
-        yield Book(self.history.setdefault(tenant_id, []))
-
-    def _of(self, tenant_id: UUID | None) -> Sequence[Plan]:
-        return [p for _, p in sorted(self.plans.items()) if p.tenant_id in {None, tenant_id}]
-
-
-@dataclass
-class Book:
-    subscriptions: list[Subscription]
-
-    def history(self) -> Sequence[Subscription]:
-        return self.subscriptions
-
-    def cancel_after(self, instant: datetime) -> None:
-        self.subscriptions[:] = [s for s in self.subscriptions if s.has_started(instant)]
-
-    def add(self, subscription: Subscription) -> None:
-        self.subscriptions.append(subscription)
+    def book_of(self, tenant_id: UUID) -> FakeBook:
+        return self._books.setdefault(tenant_id, FakeBook(self))
 
 
 @dataclass
@@ -118,6 +105,11 @@ class Totals:
     def total(self, tenant_id: UUID, start: datetime, end: datetime) -> WindowFacts:
         return self.facts
 
+    def custom(
+        self, tenant_id: UUID, names: Collection[str], start: datetime, end: datetime
+    ) -> Mapping[str, Fraction]:
+        return {f"custom.{name}": Fraction(0) for name in names}
+
 
 @dataclass
 class Watched:
@@ -141,14 +133,36 @@ class Watched:
 
 
 @dataclass
+class Unrated:
+    """Unrated usage, of which the last asked-for tenant is kept."""
+
+    found: list[UnratedUsage] = field(default_factory=list)
+    asked: UUID | None = None
+
+    def usage(
+        self, tenant_id: UUID | None, *, limit: int, after: UnratedPosition | None = None
+    ) -> Sequence[UnratedUsage]:
+        self.asked = tenant_id
+        return [u for u in self.found if after is None or u.position > after][:limit]
+
+    def tenants(self) -> int:
+        return len(self.found)
+
+
+@dataclass
 class Backend:
     """The services of the API over fakes; `failure`, once set, is what every one of them raises."""
 
     directory: Directory = field(default_factory=Directory)
     plans: PlanShelf = field(default_factory=PlanShelf)
+    meters: MeterShelf = field(default_factory=MeterShelf)
     report: Report = field(default_factory=Report)
     totals: Totals = field(default_factory=Totals)
+    series: SeriesUsage = field(default_factory=SeriesUsage)
+    shelf: Shelf = field(default_factory=Shelf)
     oversight: Watched = field(default_factory=Watched)
+    voids: VoidLedger = field(default_factory=VoidLedger)
+    unrated: Unrated = field(default_factory=Unrated)
     letters: MemoryLetters | None = field(default_factory=MemoryLetters)
     sink: Sink = field(default_factory=Sink)
     examiner: Examiner = field(default_factory=Examiner)
@@ -165,6 +179,9 @@ class Backend:
             fold=lambda _: self.check(),
             clock=lambda: NOW,
         ).calculate
+        questions = Questions(
+            tenants=self.directory, plans=self.plans, fold=lambda _: self.check(), clock=lambda: NOW
+        )
         return ApiServices(
             authenticator=Authenticator(KEY),
             check=self.check,
@@ -173,8 +190,29 @@ class Backend:
             usage=self.report,
             rebuild=self.rebuild,
             plans=Plans(plans=self.plans, tenants=self.directory, clock=lambda: NOW),
+            authoring=PlanAuthoring(
+                plans=self.plans, tenants=self.directory, clock=lambda: NOW, new_id=self.new_plan_id
+            ),
+            meters=Meters(
+                meters=self.meters,
+                tenants=self.directory,
+                payloads_complete_from=lambda _: None,
+                clock=lambda: NOW,
+                new_id=lambda: UUID(int=2_000 + len(self.meters.meters)),
+            ),
+            unrated=self.unrated,
             calculate=calculate,
+            simulate=Simulate(questions, self.totals),
+            explain=Explain(questions, self.series),
+            evidence=Evidence(
+                tenants=self.directory,
+                reader=self.shelf,
+                fold=lambda _: self.check(),
+                decode=decode,
+                clock=lambda: NOW,
+            ),
             oversight=self.oversight,
+            voids=self.voids,
             triage=self.triage,
         )
 
@@ -187,7 +225,8 @@ class Backend:
             examine=self.examiner,
             give_up=lambda _event: None,
             check_database=self.check,
-            drained_type=USAGE,
+            counted_type=USAGE,
+            drained_types=(USAGE,),
             new_id=lambda: UUID(int=7),
         )
 
@@ -197,6 +236,9 @@ class Backend:
 
     def new_id(self) -> UUID:
         return UUID(int=len(self.directory.tenants) + len(self.directory.services) + 1)
+
+    def new_plan_id(self) -> UUID:
+        return UUID(int=1_000 + len(self.plans.plans))
 
     def ingest(self, body: bytes, *, idempotency_key: str | None) -> Outcome:
         self.check()

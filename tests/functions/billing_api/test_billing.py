@@ -38,6 +38,7 @@ def test_a_bill_states_what_it_is_of(api: Described, tenant: Any) -> None:
         "period_start": "2025-10-15T00:00:00Z",
         "period_end": "2025-10-16T00:00:00Z",
         "as_of": "2025-10-16T00:00:00Z",
+        "simulated": False,
         "total": "0.00",
         "total_exact": "0",
     }
@@ -54,6 +55,7 @@ def test_each_line_can_be_checked_by_hand(api: Described, backend: Backend) -> N
         "description": calls["description"],
         "plan_id": str(FAAS_BILLING.id),
         "plan": "faas-billing",
+        "plan_version": 1,
         "counting_period": {"start": "2025-10-01T00:00:00Z", "end": "2025-11-01T00:00:00Z"},
         "start": "2025-10-01T00:00:00Z",
         "end": "2025-11-01T00:00:00Z",

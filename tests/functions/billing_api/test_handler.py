@@ -9,7 +9,6 @@ import pytest
 from flask.testing import FlaskClient
 from functions_framework import create_app
 
-from functions import bootstrap
 from functions.billing_api import handler
 from functions.billing_api.ports import ApiServices
 from tests.functions.billing_api.fakes import KEY, Backend
@@ -20,7 +19,7 @@ SENT = {"Authorization": f"Bearer {KEY}"}
 
 @pytest.fixture
 def client(monkeypatch: pytest.MonkeyPatch, backend: Backend) -> Iterator[FlaskClient]:
-    monkeypatch.setattr(bootstrap, "billing_api", backend.services)
+    monkeypatch.setattr(handler, "services", backend.services)
     handler.api.cache_clear()
     app = create_app("billing_api", source=str(MAIN), signature_type="http")  # type: ignore[no-untyped-call]
     yield app.test_client()
@@ -79,7 +78,7 @@ def test_the_app_is_made_once_on_the_first_request(
         made.append(backend.services())
         return made[-1]
 
-    monkeypatch.setattr(bootstrap, "billing_api", make)
+    monkeypatch.setattr(handler, "services", make)
     client.get("/health/readiness")
     assert made == []
     client.get("/api/v1/health")

@@ -10,30 +10,14 @@ from typing import Any
 
 import pytest
 
-from eventing.usage import decode
 from functions.billing_api.app import create_app
-from functions.billing_api.auth import Authenticator
-from functions.billing_api.ingest import IngestBody
-from functions.billing_api.ports import ApiServices
-from shared.adapters.postgres.oversight import PostgresOversight
 from shared.adapters.postgres.plans import PostgresPlans
 from shared.adapters.postgres.pool import Database
-from shared.adapters.postgres.series import PostgresSeries
-from shared.adapters.postgres.tenants import PostgresTenants
-from shared.adapters.postgres.totals import PostgresUsageReader
-from shared.adapters.postgres.usage import PostgresUsageLog
-from shared.adapters.postgres.usage_report import PostgresUsageReport
-from shared.adapters.postgres.windows import PostgresWindows
-from shared.adapters.system import new_id
-from shared.service.billing import CalculateBill
 from shared.service.catalogue import install_catalogue
 from shared.service.fold import Fold
-from shared.service.ingest import IngestUsage
-from shared.service.plans import Plans
-from shared.service.rebuild import Rebuild
-from shared.service.tenants import Tenants
 from tests.functions.billing_api.described import Described
-from tests.functions.billing_api.fakes import KEY, Backend
+from tests.functions.billing_api.fakes import KEY
+from tests.functions.billing_api.over_postgres import services_over
 
 NOW = datetime(2025, 10, 16, 12, tzinfo=UTC)
 RECORD = {
@@ -85,27 +69,8 @@ def product(database: Database) -> Product:
     def clock() -> datetime:
         return NOW
 
-    tenants, plans = PostgresTenants(database), PostgresPlans(database)
-    series, windows = PostgresSeries(database, new_id), PostgresWindows(database, new_id)
-    fold = Fold(windows, clock)
-    ingest = IngestUsage(
-        decode=decode, tenants=tenants, series=series, log=PostgresUsageLog(database), clock=clock
-    )
-    services = ApiServices(
-        authenticator=Authenticator(KEY),
-        check=database.check,
-        tenants=Tenants(tenants, clock, new_id),
-        ingest=IngestBody(ingest, tenants, clock),
-        usage=PostgresUsageReport(database),
-        rebuild=Rebuild(windows, fold, series, decode).run,
-        oversight=PostgresOversight(database),
-        triage=Backend().triage,
-        plans=Plans(plans=plans, tenants=tenants, clock=clock),
-        calculate=CalculateBill(
-            tenants=tenants, plans=plans, usage=PostgresUsageReader(database), fold=fold.run_for, clock=clock
-        ).calculate,
-    )
-    install_catalogue(plans)
+    services, fold = services_over(database, clock)
+    install_catalogue(PostgresPlans(database))
     api = Described(create_app(services).test_client(), KEY)
     demo = {"name": "Demo", "slug": "demo", "currency": "RUB", "aliases": ["demo-tenant"]}
     assert api.post("/tenants", demo).status_code == 201

@@ -91,6 +91,7 @@ def test_a_tenant_without_a_plan_has_none(api: Described, tenant: Any) -> None:
         "tenant": "demo",
         "plan": None,
         "starts_at": None,
+        "ends_at": None,
         "upcoming": None,
     }
 
@@ -126,7 +127,8 @@ def test_a_later_plan_begins_with_the_next_month_of_the_tenants_zone(api: Descri
         ({"plan": 31}, "plan"),
         ({"plan": "euros"}, "plan"),
         ({"plan_id": "retired"}, "plan_id"),
-        ({"plan": "flat", "starts_at": "2025-11-01T00:00:00Z"}, "starts_at"),
+        ({"plan": "flat", "starts_at": "2025-11-01T00:01:00Z"}, "starts_at"),
+        ({"plan": "flat", "applies": "yesterday"}, "applies"),
     ],
 )
 def test_a_choice_that_cannot_be_is_422(api: Described, choice: dict[str, Any], field: str) -> None:

@@ -46,7 +46,8 @@ def run(letters: MemoryLetters, sink: Sink, examiner: Examiner, capsys: pytest.C
             examine=examiner,
             give_up=lambda _event: None,
             check_database=lambda: None,
-            drained_type=USAGE,
+            counted_type=USAGE,
+            drained_types=(USAGE,),
             new_id=lambda: UUID(int=7),
         )
 

@@ -73,6 +73,16 @@ def test_a_tick_accrues_what_a_lost_notice_did_not_tell_of(
         assert len(sink.received) == 1
 
 
+def test_a_tick_counts_the_tenants_whose_usage_no_plan_is_in_force_for(
+    database: Database, database_url: str, sink: Receiver, tmp_path: Path
+) -> None:
+    with serving(tmp_path, "pricing", DATABASE_URL=database_url, K_SINK=sink.url) as served:
+        assert b"faas_billing_unrated_tenants" not in served.request("GET", "/metrics").body
+        assert sweep(served) == 204
+        assert b"\nfaas_billing_unrated_tenants 1.0\n" in served.request("GET", "/metrics").body
+    assert "1 tenants have usage that is unrated" in served.log.read_text()
+
+
 def test_a_tick_accrues_though_the_sink_is_away_and_is_to_be_repeated(
     database: Database, database_url: str, sink: Receiver, tmp_path: Path
 ) -> None:

@@ -54,6 +54,7 @@ def test_quantities_are_exact_in_the_unit_of_the_price_lists() -> None:
         "gb_hours_1ms": Fraction(28 * 160, 1024 * 3600),
         "gb_hours_100ms": Fraction(100 * 160, 1024 * 3600),
         "egress_gib": Fraction(3, 2),
+        "egress_gb": Fraction("1.610612736"),
         "provisioned_seconds": Fraction(0),
     }
     assert quantities(facts) == expected

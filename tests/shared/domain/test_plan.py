@@ -11,6 +11,7 @@ from shared.domain.errors import Rejected
 from shared.domain.meters import METERS
 from shared.domain.plan import Plan, Subscription, in_force, upcoming
 from shared.domain.plan_document import FLAT_COLUMNS, plan_from_dict, plan_to_dict, short_form
+from shared.domain.rating.kinds import PRICE_KINDS
 from shared.domain.rating.per_unit import PerUnit
 
 ID = UUID(int=1)
@@ -130,8 +131,7 @@ def test_every_fault_of_a_plan_is_named() -> None:
         "price_per_invocation: is missing, but free_tier_invocations is given",
         "price_per_mb_ms: is missing, but free_tier_mb_ms is given",
         "price_per_cpu_ms: must not be negative",
-        "prices[0].kind: no such kind of price; known are per_unit, graduated, volume, package, flat,"
-        " percentage, minimum_spend, maximum_spend, free_value",
+        f"prices[0].kind: no such kind of price; known are {', '.join(PRICE_KINDS)}",
         "prices[1]: must be an object",
         "prices[2].meter: is missing",
         "prices[2].amount: must be a decimal string of at most 20 digits before the point and 18 after it",

@@ -22,6 +22,7 @@ from shared.service.ingest import Examination
 AT = datetime(2025, 10, 15, 12, tzinfo=UTC)
 DESTINATIONS_MAX = 16
 USAGE = "dev.faasbilling.usage.recorded.v1"
+VOID = "dev.faasbilling.usage.voided.v1"
 
 
 def letter(

@@ -1,18 +1,19 @@
 """Fakes of what billing and accrual need."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from fractions import Fraction
 from uuid import UUID
 
 from shared.domain.cost import AccruedCost
-from shared.domain.errors import Conflict
 from shared.domain.events import CostAccrued, Fact
 from shared.domain.facts import WindowFacts
-from shared.domain.plan import Plan, Subscription
+from shared.domain.plan import Subscription
 from shared.domain.tenant import Service, Tenant
 from shared.domain.windows import WindowSize, floor
+from tests.shared.service.plan_fakes import FakePlans as FakePlans
 
 AT = datetime(2025, 1, 1, tzinfo=UTC)
 
@@ -43,52 +44,6 @@ class FakeTenants:
         raise NotImplementedError
 
 
-class FakeBook:
-    """SubscriptionBook of the one tenant there is."""
-
-    def __init__(self, history: Sequence[Subscription] = ()) -> None:
-        self._history = list(history)
-
-    def history(self) -> Sequence[Subscription]:
-        return tuple(self._history)
-
-    def cancel_after(self, instant: datetime) -> None:
-        self._history = [s for s in self._history if s.has_started(instant)]
-
-    def add(self, subscription: Subscription) -> None:
-        self._history.append(subscription)
-
-
-class FakePlans:
-    """PlanStore, where all tenants share one book."""
-
-    def __init__(self, *plans: Plan, history: Sequence[Subscription] = ()) -> None:
-        self.plans = {plan.id: plan for plan in plans}
-        self.book = FakeBook(history)
-
-    def add(self, plan: Plan) -> None:
-        if plan.id not in self.plans and any(plan.name == known.name for known in self.plans.values()):
-            raise Conflict.because("name", "taken")
-        self.plans.setdefault(plan.id, plan)
-
-    def find(self, ref: str, *, tenant_id: UUID | None) -> Plan | None:
-        return next((p for p in self._visible(tenant_id) if ref in (str(p.id), p.name)), None)
-
-    def list(self, *, tenant_id: UUID | None, limit: int, after: UUID | None) -> Sequence[Plan]:
-        plans = sorted(self._visible(tenant_id), key=lambda plan: plan.id)
-        return [plan for plan in plans if after is None or plan.id > after][:limit]
-
-    def subscriptions(self, tenant_id: UUID) -> Sequence[Subscription]:
-        return self.book.history()
-
-    @contextmanager
-    def changing(self, tenant_id: UUID) -> Iterator[FakeBook]:
-        yield self.book
-
-    def _visible(self, tenant_id: UUID | None) -> Sequence[Plan]:
-        return [plan for plan in self.plans.values() if plan.tenant_id in (None, tenant_id)]
-
-
 class FakeUsage:
     """Windows of one tenant by 5-minute start; UsageReader, UsageTotals and the fold."""
 
@@ -117,6 +72,11 @@ class FakeUsage:
             if start <= at < end:
                 sums.add(facts)
         return sums
+
+    def custom(
+        self, tenant_id: UUID, names: Collection[str], start: datetime, end: datetime
+    ) -> Mapping[str, Fraction]:
+        return {f"custom.{name}": Fraction(0) for name in names}
 
 
 class FakeAccruals(FakeUsage):

@@ -158,6 +158,49 @@ def test_each_month_accrues_by_the_plan_held_when_it_began() -> None:
     ]
 
 
+def test_a_month_in_which_the_plan_changes_accrues_by_each() -> None:
+    dear = Plan(UUID(int=3), "dear", "RUB", (PerUnit("invocations", Decimal(1)),), NOW)
+    system = System("UTC", BEGINNING, Subscription(utc("2025-10-20"), dear))
+    system.use("2025-10-10", 2_000_000)
+    system.use("2025-10-21", 3)
+    (cost,) = system.accrue("demo")
+    assert cost.amount == Decimal("20.28")
+    assert cost.plan == dear
+    assert {line.plan_name for line in cost.lines} == {"faas-billing-rub", "dear"}
+
+
+def test_a_plan_that_is_yet_to_come_has_no_lines_until_there_is_usage_in_its_time() -> None:
+    dear = Plan(UUID(int=3), "dear", "RUB", (PerUnit("invocations", Decimal(1)),), NOW)
+    system = System("UTC", BEGINNING, Subscription(utc("2025-11-02T12:05"), dear))
+    system.use("2025-11-01", 1)
+    (cost,) = system.accrue("demo")
+    assert {line.plan_name for line in cost.lines} == {"faas-billing-rub"}
+    system.use("2025-11-02T12:05", 3)  # by a clock that is ahead
+    (cost,) = system.accrue("demo")
+    assert (cost.plan, cost.amount) == (dear, Decimal("3.00"))
+
+
+def test_a_month_used_while_there_was_no_plan_accrues_as_far_as_it_is_rated_and_waits() -> None:
+    system = System("UTC", replace(BEGINNING, ends_at=utc("2025-10-20")))
+    system.use("2025-10-10", 2_000_000)
+    system.use("2025-10-21", 3_000_000)
+    system.accrue("demo")
+    assert system.accrued() == {"2025-10-01T00:00": "17.28"}
+    assert system.store.cursor == 0
+    system.store.plans.book.cancel_at(utc("2025-10-20"))
+    system.accrue("demo")
+    assert system.accrued() == {"2025-10-01T00:00": "69.12"}
+    assert system.store.cursor == 2
+
+
+def test_time_without_a_plan_that_was_not_used_holds_up_nothing() -> None:
+    system = System("UTC", Subscription(utc("2025-10-05"), FAAS_BILLING))
+    system.use("2025-10-10", 2_000_000)
+    system.accrue("demo")
+    assert system.accrued() == {"2025-10-01T00:00": "17.28"}
+    assert system.store.cursor == 1
+
+
 def test_an_unknown_tenant_is_not_found() -> None:
     with pytest.raises(NotFound):
         System().accrue("nobody")

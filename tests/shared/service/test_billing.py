@@ -14,7 +14,7 @@ from shared.domain.errors import NotFound, Rejected
 from shared.domain.facts import WindowFacts
 from shared.domain.money import round_to_currency
 from shared.domain.period import month_of
-from shared.domain.plan import Plan, Subscription
+from shared.domain.plan import Plan, PlanVersion, Subscription
 from shared.domain.rating.per_unit import PerUnit
 from shared.domain.usage import UsageRecord
 from shared.service.billing import CalculateBill
@@ -140,6 +140,38 @@ def test_each_month_is_rated_by_the_plan_held_when_it_began() -> None:
     bill = system.bill("2025-09-01", "2025-11-01")
     charged = [(line.plan_name, str(line.amount)) for line in bill.lines if line.meter == "invocations"]
     assert charged == [("faas-billing-rub", "17.28"), ("free", "0.00")]
+
+
+def test_a_change_within_a_month_is_a_line_for_each_plan_and_version() -> None:
+    dear = Plan(UUID(int=9), "dear", "RUB", (PerUnit("invocations", Decimal(1)),), NOW)
+    dearer = PlanVersion(2, (PerUnit("invocations", Decimal(2)),), NOW, utc("2025-10-25"), immediate=True)
+    system = System()
+    system.plans.book.add(Subscription(utc("2025-10-20"), dear.with_version(dearer)))
+    for day, calls in ((10, 2_000_000), (21, 3), (26, 5)):
+        system.use(f"2025-10-{day}", calls)
+    lines = [line for line in system.bill("2025-10-01", "2025-11-01").lines if line.meter == "invocations"]
+    assert [(line.plan_name, line.plan_version, str(line.amount)) for line in lines] == [
+        ("faas-billing-rub", 1, "17.28"),
+        ("dear", 1, "3.00"),
+        ("dear", 2, "10.00"),
+    ]
+    assert [line.start for line in lines] == [utc("2025-10-01"), utc("2025-10-20"), utc("2025-10-25")]
+    (inner, *_) = system.bill("2025-10-21", "2025-10-22").lines
+    assert (inner.plan_name, int(inner.quantity_before), str(inner.amount)) == ("dear", 2_000_000, "3.00")
+
+
+def test_a_month_with_time_without_a_plan_is_billed_unless_that_time_was_used() -> None:
+    system = System()
+    system.plans.book.end(utc("2025-10-20"))
+    system.use("2025-10-10", 2_000_000)
+    bill = system.bill("2025-10-01", "2025-11-01")
+    assert bill.total == Decimal("17.28")
+    assert {line.end for line in bill.lines} == {utc("2025-10-20")}
+    system.use("2025-10-25", 1)
+    with pytest.raises(Rejected, match="unrated: no pricing plan is in force on 2025-10-20") as refusal:
+        system.bill("2025-10-01", "2025-11-01")
+    assert "2025-10-20T00:00Z to 2025-11-01T00:00Z" in str(refusal.value)
+    assert system.bill("2025-10-01", "2025-10-20").total == Decimal("17.28")
 
 
 def test_an_unknown_tenant_is_not_found() -> None:

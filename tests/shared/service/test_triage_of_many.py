@@ -6,7 +6,7 @@ import pytest
 
 from shared.domain.dead_letters import DRAINS_MAX, REPLAYABLE, DeadLetter, LetterFilter, LetterState
 from shared.domain.errors import NotFound, Rejected, Unavailable
-from tests.shared.service.letter_fakes import letter
+from tests.shared.service.letter_fakes import VOID, letter
 from tests.shared.service.triage_desk import Desk
 
 
@@ -37,12 +37,13 @@ def test_a_letter_that_is_refused_holds_up_no_other_and_a_sink_that_is_away_ends
     assert (again.next, again.stopped) == (ids[2], "the sink is full")
 
 
-def test_the_drain_sends_only_usage_that_failed_for_no_fault_of_its_own(desk: Desk) -> None:
+def test_the_drain_sends_only_usage_and_voids_that_failed_for_no_fault_of_its_own(desk: Desk) -> None:
     for n, status in enumerate(("503", "422", "", "500", "413", "404", "408", "409", "429", "400")):
         desk.store.keep(letter(str(n), status=status))
     desk.store.keep(letter("other", status="503", type="com.example.other"))
+    desk.store.keep(letter("void", status="503", type=VOID))
     drained = desk.triage.drain()
-    assert (drained.replayed, desk.sink.ids) == (7, ["0", "2", "3", "5", "6", "7", "8"])
+    assert (drained.replayed, desk.sink.ids) == (8, ["0", "2", "3", "5", "6", "7", "8", "void"])
     assert desk.triage.drain().replayed == 0
 
 

@@ -11,7 +11,7 @@ from shared.adapters.redis_dead_letters import RedisDeadLetters
 from shared.domain.dead_letters import LetterEntry, LetterState
 from shared.domain.errors import Unavailable
 from shared.service.triage import Triage
-from tests.shared.service.letter_fakes import USAGE, Examiner, MemoryLetters, Sink
+from tests.shared.service.letter_fakes import USAGE, VOID, Examiner, MemoryLetters, Sink
 
 
 @dataclass
@@ -30,7 +30,8 @@ class Desk:
             examine=self.examiner,
             give_up=self.given_up.append,
             check_database=self.check_database,
-            drained_type=USAGE,
+            counted_type=USAGE,
+            drained_types=(USAGE, VOID),
             new_id=lambda: UUID(int=next(numbers)),
         )
 

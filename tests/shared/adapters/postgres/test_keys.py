@@ -10,6 +10,11 @@ REFERENCE_TABLES = {
     "tenant": "the tenants themselves, addressed by id",
     "tenant_alias": "finds a tenant by a name, so the name comes first",
     "pricing_plan": "shared by tenants, or personal",
+    "plan_version": "as the plan is",
+    "plan_change": "of a plan as well as of a tenant",
+    "meter": "shared by tenants, or of one",
+    "meter_version": "as the meter is",
+    "meter_registry": "one row, written when a meter is added",
     "fold_shard": "one lock per shard of tenants, never written",
     "alembic_version": "Alembic's own",
 }

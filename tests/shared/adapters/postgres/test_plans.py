@@ -18,6 +18,7 @@ from shared.service.plans import Plans
 from tests.shared.adapters.postgres.rating_rows import add_tenant
 
 AT = datetime(2026, 1, 1, 12, 30, 15, 123456, tzinfo=UTC)
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 BASIC = Plan(
     UUID(int=11),
     "basic",
@@ -118,14 +119,14 @@ def test_subscriptions_are_kept_in_order_of_time(plans: PostgresPlans, database:
         plans.add(plan)
     assert list(plans.subscriptions(tenant.id)) == []
     with plans.changing(tenant.id) as book:
-        book.add(Subscription(AT, OTHER))
+        book.add(Subscription(NOON, OTHER))
         book.add(Subscription(None, BASIC))
-        assert list(book.history()) == [Subscription(None, BASIC), Subscription(AT, OTHER)]
+        assert list(book.history()) == [Subscription(None, BASIC), Subscription(NOON, OTHER)]
     with plans.changing(tenant.id) as book:
-        book.cancel_after(AT)
-        book.add(Subscription(AT + timedelta(days=1), THIRD))
-        book.cancel_after(AT)
-    assert list(plans.subscriptions(tenant.id)) == [Subscription(None, BASIC), Subscription(AT, OTHER)]
+        book.cancel_from(NOON + timedelta(minutes=5))
+        book.add(Subscription(NOON + timedelta(days=1), THIRD))
+        book.cancel_from(NOON + timedelta(minutes=5))
+    assert list(plans.subscriptions(tenant.id)) == [Subscription(None, BASIC), Subscription(NOON, OTHER)]
     assert list(plans.subscriptions(bystander.id)) == []
 
 

@@ -14,11 +14,14 @@ from shared.domain.rating.flat import Flat
 from shared.domain.rating.free_value import FreeValue
 from shared.domain.rating.graduated import Graduated
 from shared.domain.rating.kinds import Price
+from shared.domain.rating.licensed import Licensed
 from shared.domain.rating.maximum_spend import MaximumSpend
 from shared.domain.rating.minimum_spend import MinimumSpend
 from shared.domain.rating.package import Package
 from shared.domain.rating.per_unit import PerUnit
 from shared.domain.rating.percentage import Percentage
+from shared.domain.rating.proration import PRORATIONS
+from shared.domain.rating.reserved import Reserved
 from shared.domain.rating.tiers import Tier
 from shared.domain.rating.volume import Volume
 from tests.shared.domain.rating.entered import MONTH
@@ -50,6 +53,18 @@ def metered(draw: st.DrawFn, name: str) -> PerUnit | Graduated | Volume:
 
 
 @st.composite
+def reserved(draw: st.DrawFn) -> Reserved:
+    meter, meters = draw(counted)
+    committed = draw(st.decimals("0.001", 3_000, places=3))
+    return Reserved(meter, committed, draw(amounts), draw(amounts), draw(pers), meters)
+
+
+@st.composite
+def licensed(draw: st.DrawFn) -> Licensed:
+    return Licensed(draw(allowances), draw(amounts), draw(st.sampled_from(sorted(PRORATIONS))))
+
+
+@st.composite
 def plans(draw: st.DrawFn) -> Plan:
     """A price of every kind, in an order that makes sense, each perhaps about some prices only."""
     named = st.sampled_from([(), ("a",), ("b", "package")])
@@ -58,7 +73,9 @@ def plans(draw: st.DrawFn) -> Plan:
         draw(metered("a")),
         draw(metered("b")),
         Package("invocations", draw(amounts), draw(pers), draw(allowances), "package"),
+        draw(reserved()),
         Flat(draw(amounts)),
+        draw(licensed()),
         FreeValue(draw(allowances), ("a",), "free"),
         Percentage(draw(amounts), draw(named)),
         MinimumSpend(min(cap, draw(amounts)), draw(named)),

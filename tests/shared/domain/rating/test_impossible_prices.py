@@ -47,6 +47,11 @@ def test_every_fault_of_every_price_is_named() -> None:
         {"kind": "minimum_spend", "minimum": "-1", "of": ["a", "a", 3]},
         {"kind": "maximum_spend", "maximum": "-1", "of": "all"},
         {"kind": "free_value", "included": "-1"},
+        {"kind": "licensed", "quantity": "-1", "amount": "-1", "prorated_by": "weeks", "per": "1"},
+        {"kind": "licensed", "prorated_by": 30},
+        {"kind": "reserved", "meter": "seats", "quantity": "0", "amount": "-1", "overage": "-1", "per": "0"},
+        {"kind": "reserved", "meters": ["errors", "invocations"], "quantity": "1", "amount": 1, "overage": 2},
+        {"kind": "reserved"},
     ) == [
         "prices[0].tiers[1].amount: must be a decimal string of at most 20 digits before the point and 18"
         " after it",
@@ -84,13 +89,31 @@ def test_every_fault_of_every_price_is_named() -> None:
         "prices[8].maximum: must not be negative",
         "prices[9].included: must not be negative",
         "prices[9].of: is missing: name the prices whose units are free",
+        "prices[10].per: unknown field",
+        "prices[10].quantity: must not be negative",
+        "prices[10].amount: must not be negative",
+        "prices[10].prorated_by: must be one of seconds, days, fixed_30",
+        "prices[11].quantity: is missing",
+        "prices[11].amount: is missing",
+        "prices[11].prorated_by: must be 1 to 256 printable characters",
+        "prices[12].meter: no such meter; known are " + METERS,
+        "prices[12].quantity: must be more than zero",
+        "prices[12].amount: must not be negative",
+        "prices[12].overage: must not be negative",
+        "prices[12].per: must be more than zero",
+        "prices[13].meters[1]: counts another unit (invocation) than the first meter (error)",
+        "prices[14].meter: is missing",
+        "prices[14].quantity: is missing",
+        "prices[14].amount: is missing",
+        "prices[14].overage: is missing",
     ]
 
 
 METERS = (
     "invocations, errors, cold_starts, cpu_ms, cpu_seconds, duration_ms, duration_seconds, duration_ms_1ms,"
     " duration_ms_100ms, mb_ms, gb_seconds, gb_seconds_1ms, gb_seconds_100ms, gb_seconds_1ms_128mb,"
-    " gb_seconds_100ms_128mb, gb_hours, gb_hours_1ms, gb_hours_100ms, egress_gib, provisioned_seconds"
+    " gb_seconds_100ms_128mb, gb_hours, gb_hours_1ms, gb_hours_100ms, egress_gib, egress_gb,"
+    " provisioned_seconds, custom.<name>"
 )
 
 

@@ -223,6 +223,7 @@ def test_a_line_can_be_checked_by_hand() -> None:
         "end": "2026-04-01T00:00:00Z",
         "plan_id": str(UUID(int=1)),
         "plan": "published",
+        "plan_version": 1,
         "price": "",
         "meter": "invocations",
         "unit": "invocation",

@@ -1,0 +1,186 @@
+"""What custom meters add to windows: from records to facts that add up, in any order."""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from fractions import Fraction
+from typing import NamedTuple
+from uuid import UUID
+
+from shared.domain.aggregate import Series, SeriesName
+from shared.domain.meter_definition import OTHER, UNIQUE, MeterDefinition, MeterVersion
+from shared.domain.metering.record import MeteredRecord
+from shared.domain.metering.values import is_counted, key_of, values
+from shared.domain.windows import WindowSize, floor
+
+Dimensions = tuple[str | None, ...]
+"""The values of a version's dimensions, in its order; None where a record has no such label."""
+
+
+class MeterKey(NamedTuple):
+    """A window of one version of a meter."""
+
+    meter_id: UUID
+    version: int
+    size: WindowSize
+    start: datetime
+    series: Series
+    dimensions: Dimensions
+
+
+class ValuesKey(NamedTuple):
+    """Where unique values are kept: for all series together."""
+
+    meter_id: UUID
+    version: int
+    size: WindowSize
+    start: datetime
+    dimensions: Dimensions
+
+
+@dataclass(slots=True)
+class MeterFacts:
+    """`sum`, `count` and `max` of values; `latest` is the value of the last instant that has one, the
+    greatest of several. `values` are what a unique count tells apart, whose other facts are but `count`."""
+
+    sum: Fraction
+    count: int
+    max: Fraction
+    latest_at: datetime
+    latest: Fraction
+    values: set[str] = field(default_factory=set)
+
+    def add(self, other: "MeterFacts") -> None:
+        self.sum += other.sum
+        self.count += other.count
+        self.max = max(self.max, other.max)
+        self.latest_at, self.latest = max((self.latest_at, self.latest), (other.latest_at, other.latest))
+        self.values |= other.values
+
+    def copy(self) -> "MeterFacts":
+        return MeterFacts(self.sum, self.count, self.max, self.latest_at, self.latest, set(self.values))
+
+
+MeterWindows = dict[MeterKey, MeterFacts]
+"""Of one tenant."""
+
+
+class Measured(NamedTuple):
+    """A record's part in a window, before its series and its dimensions are registered."""
+
+    meter: MeterDefinition
+    version: MeterVersion
+    start: datetime
+    name: SeriesName
+    dimensions: Dimensions
+    facts: MeterFacts
+
+
+Admit = Callable[[UUID, str, Collection[str]], Mapping[str, str]]
+"""Of a meter and a label: what each of these values is kept under, itself or OTHER."""
+
+
+def measure(records: Iterable[MeteredRecord], meters: Sequence[MeterDefinition]) -> list[Measured]:
+    """What records add to windows of 5 minutes, by every meter in force when they ended."""
+    return [
+        measured
+        for record in records
+        for meter in meters
+        if (measured := _measured(record, meter)) is not None
+    ]
+
+
+def settle(measured: Iterable[Measured], series: Mapping[SeriesName, Series], admit: Admit) -> MeterWindows:
+    """The windows of 5 minutes, with dimensions as they are kept."""
+    measured = list(measured)
+    admitted = {
+        of: admit(*of, values) for of, values in sorted(_seen(measured).items(), key=lambda seen: seen[0])
+    }
+    windows: MeterWindows = {}
+    for meter, version, start, name, dimensions, facts in measured:
+        kept = tuple(
+            None if value is None else admitted[meter.id, label][value]
+            for label, value in zip(version.dimensions, dimensions, strict=True)
+        )
+        _add(windows, MeterKey(meter.id, version.number, WindowSize.M5, start, series[name], kept), facts)
+    return windows
+
+
+def merge(into: MeterWindows, windows: MeterWindows) -> None:
+    for key, facts in windows.items():
+        _add(into, key, facts)
+
+
+def roll_up(windows: MeterWindows) -> MeterWindows:
+    """5-minute windows, those given, with the hours and days they make up."""
+    wider: MeterWindows = {}
+    for key, facts in windows.items():
+        for size in (WindowSize.H1, WindowSize.D1):
+            _add(wider, key._replace(size=size, start=floor(key.start, size)), facts.copy())
+    return windows | wider
+
+
+def unique_values(windows: MeterWindows) -> dict[ValuesKey, set[str]]:
+    found: dict[ValuesKey, set[str]] = {}
+    for key, facts in windows.items():
+        if facts.values:
+            of = ValuesKey(key.meter_id, key.version, key.size, key.start, key.dimensions)
+            found.setdefault(of, set()).update(facts.values)
+    return found
+
+
+def _measured(record: MeteredRecord, meter: MeterDefinition) -> Measured | None:
+    usage = record.usage
+    version = meter.version_at(usage.ended_at)
+    if version is None or not is_counted(version, record):
+        return None
+    facts = _facts(version, record)
+    if facts is None:
+        return None
+    start = floor(usage.ended_at, WindowSize.M5)
+    name = SeriesName(usage.namespace, usage.service_name, usage.revision)
+    dimensions = tuple(record.labels.get(label) for label in version.dimensions)
+    return Measured(meter, version, start, name, dimensions, facts)
+
+
+def _facts(version: MeterVersion, record: MeteredRecord) -> MeterFacts | None:
+    nothing, ended_at = Fraction(0), record.usage.ended_at
+    if version.aggregation == UNIQUE:
+        key = key_of(version, record)
+        return None if key is None else MeterFacts(nothing, 1, nothing, ended_at, nothing, {key})
+    counted = values(version, record)
+    if not counted:
+        return None
+    greatest = max(value for value, _ in counted)
+    total = sum((value * times for value, times in counted), nothing)
+    return MeterFacts(total, sum(times for _, times in counted), greatest, ended_at, greatest)
+
+
+def _seen(measured: Iterable[Measured]) -> dict[tuple[UUID, str], set[str]]:
+    seen: dict[tuple[UUID, str], set[str]] = {}
+    for meter, version, _, _, dimensions, _ in measured:
+        for label, value in zip(version.dimensions, dimensions, strict=True):
+            if value is not None:
+                seen.setdefault((meter.id, label), set()).add(value)
+    return seen
+
+
+def _add(windows: MeterWindows, key: MeterKey, facts: MeterFacts) -> None:
+    if (total := windows.get(key)) is None:
+        windows[key] = facts
+    else:
+        total.add(facts)
+
+
+def admit_all(_meter_id: UUID, _label: str, seen: Collection[str]) -> Mapping[str, str]:
+    """Admit, where nothing is bounded."""
+    return {value: value for value in seen}
+
+
+def admitted(kept: Collection[str], seen: Iterable[str]) -> Mapping[str, str]:
+    """What each value seen is kept under, where these are kept apart."""
+    return {value: value if value in kept else OTHER for value in seen}
+
+
+def days_of(windows: MeterWindows) -> Iterator[datetime]:
+    yield from sorted({floor(key.start, WindowSize.D1) for key in windows})

@@ -1,0 +1,91 @@
+"""Usage by service, and the evidence of it, in memory."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from fractions import Fraction
+from uuid import UUID
+
+from shared.domain.facts import WindowFacts
+from shared.domain.meters import quantities
+from shared.domain.period import Period
+from shared.service.evidence import CoveringWindow, PartPlace, StoredPart, WindowPlace
+from shared.service.explain import RevisionRef, ServiceRef
+from shared.service.ports import StoredPayload
+
+SeriesRef = tuple[ServiceRef, RevisionRef]
+
+
+def series(service: str, revision: str, number: int = 1) -> SeriesRef:
+    """A revision of a service, with ids made of a number."""
+    return ServiceRef(UUID(int=number), "default", service), RevisionRef(UUID(int=100 + number), revision)
+
+
+@dataclass
+class SeriesUsage:
+    """The same usage in every period, by service and revision; SeriesReader and SeriesTotals."""
+
+    used: dict[SeriesRef, WindowFacts] = field(default_factory=dict)
+
+    @contextmanager
+    def snapshot(self) -> Iterator["SeriesUsage"]:
+        yield self
+
+    def total(self, tenant_id: UUID, start: datetime, end: datetime) -> WindowFacts:
+        sums = WindowFacts()
+        for facts in self.used.values():
+            sums.add(facts)
+        return sums
+
+    def custom(
+        self, tenant_id: UUID, names: Collection[str], start: datetime, end: datetime
+    ) -> Mapping[str, Fraction]:
+        return {f"custom.{name}": Fraction(0) for name in names}
+
+    def by_series(
+        self, tenant_id: UUID, start: datetime, end: datetime
+    ) -> Mapping[SeriesRef, Mapping[str, Fraction]]:
+        return {name: quantities(facts) for name, facts in self.used.items()}
+
+
+@dataclass
+class Shelf:
+    """EvidenceReader and EvidenceView of one tenant."""
+
+    services: dict[UUID, tuple[str, str]] = field(default_factory=dict)
+    covering: list[CoveringWindow] = field(default_factory=list)
+    stored: list[tuple[StoredPart, Sequence[StoredPayload]]] = field(default_factory=list)
+
+    @contextmanager
+    def snapshot(self) -> Iterator["Shelf"]:
+        yield self
+
+    def service_name(self, tenant_id: UUID, service_id: UUID) -> tuple[str, str] | None:
+        return self.services.get(service_id)
+
+    def total(self, tenant_id: UUID, span: Period, service_id: UUID | None) -> WindowFacts:
+        sums = WindowFacts()
+        for window in self.covering:
+            sums.add(window.facts)
+        return sums
+
+    def windows(
+        self,
+        tenant_id: UUID,
+        span: Period,
+        service_id: UUID | None,
+        fact: str,
+        *,
+        limit: int,
+        after: WindowPlace | None,
+    ) -> Sequence[CoveringWindow]:
+        return [w for w in self.covering if after is None or w.place > after][:limit]
+
+    def parts(
+        self, tenant_id: UUID, span: Period, *, limit: int, after: PartPlace | None
+    ) -> Sequence[StoredPart]:
+        return [part for part, _ in self.stored if after is None or part.place > after][:limit]
+
+    def payloads(self, tenant_id: UUID, part: StoredPart) -> Sequence[StoredPayload]:
+        return next(payloads for stored, payloads in self.stored if stored == part)
