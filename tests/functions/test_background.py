@@ -5,7 +5,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -15,25 +14,9 @@ from functions import background as background_module
 from functions.background import Background
 from runtime.ports import answers, some_free
 from shared.domain.errors import Unavailable
-from tests.functions.working import LIMIT_S, Work
+from tests.functions.working import LIMIT_S, Started, Work
 
 CHECKOUT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def started() -> Iterator[Callable[[Background], Background]]:
-    backgrounds: list[Background] = []
-
-    def keep(background: Background) -> Background:
-        backgrounds.append(background)
-        return background
-
-    yield keep
-    for background in backgrounds:
-        background.stop()
-
-
-Started = Callable[[Background], Background]
 
 
 def test_nothing_runs_before_it_is_started_and_then_at_once(started: Started) -> None:

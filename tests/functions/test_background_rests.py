@@ -2,29 +2,10 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
 from itertools import pairwise
 
-import pytest
-
 from functions.background import Background
-from tests.functions.working import LIMIT_S, Work
-
-
-@pytest.fixture
-def started() -> Iterator[Callable[[Background], Background]]:
-    backgrounds: list[Background] = []
-
-    def keep(background: Background) -> Background:
-        backgrounds.append(background)
-        return background
-
-    yield keep
-    for background in backgrounds:
-        background.stop()
-
-
-Started = Callable[[Background], Background]
+from tests.functions.working import LIMIT_S, Started, Work
 
 
 def test_it_rests_between_calls_however_often_it_is_woken(started: Started) -> None:

@@ -1,8 +1,13 @@
 """Work in the background that says what it did."""
 
 import threading
+from collections.abc import Callable
+
+from functions.background import Background
 
 LIMIT_S = 10.0
+Started = Callable[[Background], Background]
+"""Stops it after the test."""
 
 
 class Work:

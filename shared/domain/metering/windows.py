@@ -1,6 +1,6 @@
 """What custom meters add to windows: from records to facts that add up, in any order."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from fractions import Fraction
@@ -172,15 +172,6 @@ def _add(windows: MeterWindows, key: MeterKey, facts: MeterFacts) -> None:
         total.add(facts)
 
 
-def admit_all(_meter_id: UUID, _label: str, seen: Collection[str]) -> Mapping[str, str]:
-    """Admit, where nothing is bounded."""
-    return {value: value for value in seen}
-
-
 def admitted(kept: Collection[str], seen: Iterable[str]) -> Mapping[str, str]:
     """What each value seen is kept under, where these are kept apart."""
     return {value: value if value in kept else OTHER for value in seen}
-
-
-def days_of(windows: MeterWindows) -> Iterator[datetime]:
-    yield from sorted({floor(key.start, WindowSize.D1) for key in windows})
