@@ -6,6 +6,7 @@ from decimal import DecimalException
 
 from msgspec import MsgspecError, ValidationError
 
+from eventing.usage.columns import columns_of
 from eventing.usage.convert import Arrival, arrival_of, usage_record
 from eventing.usage.faults import check_count, check_event, unreadable
 from eventing.usage.repeats import Repeats, find_repeats
@@ -13,6 +14,7 @@ from eventing.usage.wire import Record, digest_of, read_envelope, read_record
 from eventing.usage.wrong import Wrong
 from shared.domain.errors import TooLarge
 from shared.domain.usage import DATA_BYTES_MAX, RECORDS_MAX, DecodedUsage, UsageRecord
+from shared.domain.usage_columns import UsageColumns
 
 UNREADABLE = (MsgspecError, UnicodeDecodeError, RecursionError, DecimalException, Wrong)
 """What the hot path says no with."""
@@ -36,7 +38,8 @@ def decode(data: bytes, *, recorded_at: datetime, received_at: datetime) -> Deco
     except UNREADABLE as error:
         no = str(error)
     else:
-        if NUL_ESCAPED in data:
+        # One character is looked for by far faster than six.
+        if b"\\" in data and NUL_ESCAPED in data:
             check_event(data, arrival)
         return usage
     check_event(data, arrival)
@@ -48,7 +51,7 @@ def _decode(data: bytes, arrival: Arrival) -> DecodedUsage:
     if not sent:
         raise Wrong("no record")
     check_count(sent, RECORDS_MAX)
-    usages = [usage_record(record, arrival) for record in sent]
+    usages = columns_of(sent, arrival) or [usage_record(record, arrival) for record in sent]
     repeats = find_repeats([record.request_id or None for record in sent], sent)
     if repeats.conflicting:
         raise Wrong("two records of one request")
@@ -70,7 +73,7 @@ def decoded(sent: list[Record], usages: Sequence[UsageRecord], repeats: Repeats)
     if repeats.equal:
         usages = [usage for position, usage in enumerate(usages) if position not in repeats.equal]
     return DecodedUsage(
-        records=tuple(usages),
+        records=usages if isinstance(usages, UsageColumns) else tuple(usages),
         digest=digest_of(sent),
         tenant_refs=frozenset([record.tenant_id for record in sent if record.tenant_id]),
         duplicates=len(repeats.equal),

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
-from itertools import accumulate, chain, pairwise
+from itertools import accumulate, pairwise
 from operator import mul
 
 from shared.domain import sketch
 from shared.domain.sketch import Sketch
 from shared.domain.usage import UsageRecord
+from shared.domain.usage_columns import counts_of
 
 MEMORY_STEP_MB = 128
 _MEMORY_STEP = MEMORY_STEP_MB * 2**20
@@ -53,10 +54,10 @@ class WindowFacts:
         """
         if not groups:
             return []
-        columns = zip(*chain.from_iterable(groups), strict=True)
-        _, _, _, _, counts, durations_ns, lists, memories, cold, errors, cpu_ns, egress, _, _ = columns
-        if set(counts) != {1} or lists.count(None) != len(lists):
+        counts = counts_of(groups)
+        if counts is None:
             return [cls._of_records(records) for records in groups]
+        durations_ns, memories, cold, errors, cpu_ns, egress = counts
         ms = [-(-duration_ns // _MS) for duration_ns in durations_ns]
         hundred_ms = [-(-duration_ns // _HUNDRED_MS) * 100 for duration_ns in durations_ns]
         steps_mb = [-(-memory // _MEMORY_STEP) * MEMORY_STEP_MB for memory in memories]

@@ -1,5 +1,6 @@
 """Usage as it was recorded: the validated record, in whole units, and the part it came in."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -68,7 +69,7 @@ class DecodedUsage:
     part's tenant). `duplicates` counts records dropped for repeating a `request_id` with equal content.
     """
 
-    records: tuple[UsageRecord, ...]
+    records: Sequence[UsageRecord]
     digest: bytes
     tenant_refs: frozenset[str] = frozenset()
     duplicates: int = 0

@@ -33,6 +33,11 @@ GRID = _LENGTHS[WindowSize.M5]
 """Every bound of a period, a plan or a price lies on a multiple of this."""
 
 
+_YEAR_1 = datetime(1, 1, 1, tzinfo=UTC)
+_A_DAY, _AN_HOUR = timedelta(days=1) // GRID, timedelta(hours=1) // GRID
+_MINUTES = GRID // timedelta(minutes=1)
+
+
 class WindowRange(NamedTuple):
     """All windows of one size from `start` up to `end`."""
 
@@ -44,6 +49,16 @@ class WindowRange(NamedTuple):
 def floor(instant: datetime, size: WindowSize) -> datetime:
     """The start of the window of `size` that holds `instant`."""
     return instant - (instant - EPOCH) % _LENGTHS[size]
+
+
+def window_number(instant: datetime) -> int:
+    """Of the 5-minute window that holds a UTC instant, counted from the year 1."""
+    # By whole numbers: spans of time divided by spans of time take twice as long.
+    return (instant.toordinal() - 1) * _A_DAY + instant.hour * _AN_HOUR + instant.minute // _MINUTES
+
+
+def window_start(number: int) -> datetime:
+    return _YEAR_1 + number * GRID
 
 
 def cover(start: datetime, end: datetime) -> Iterator[WindowRange]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from uuid import UUID
 
 from shared.domain.aggregate import Series, SeriesName, WindowKey, Windows
-from shared.domain.events import Fact, UsageAggregated
+from shared.domain.events import Fact
 from shared.domain.facts import WindowFacts
 from shared.domain.tenant import Service, Tenant
 from shared.domain.usage import DecodedUsage, Part
@@ -88,10 +88,14 @@ class Folded(NamedTuple):
 
 
 class FoldTransaction(Protocol):
-    """One transaction that holds the fold lock of a shard of tenants."""
+    """One transaction that holds the fold locks of some shards of tenants."""
+
+    @property
+    def shards(self) -> Sequence[int]:
+        """Those that it holds."""
 
     def fold(self) -> Folded:
-        """Take deltas that wait in the shard, add them to the windows of all sizes, note the tenants and UTC
+        """Take deltas that wait in the shards, add them to the windows of all sizes, note the tenants and UTC
         days that changed, and which numbered batches came.
 
         No more at once than is done soon. A rebuild takes nothing twice, so it changes no gap.
@@ -100,11 +104,9 @@ class FoldTransaction(Protocol):
     def fold_one(self, tenant_id: UUID, event_key: UUID) -> Folded:
         """The same, of one delta; of none where another took it."""
 
-    def due_announcements(self, now: datetime, announced_before: datetime) -> Sequence[UsageAggregated]:
-        """Changes not yet announced, of tenants last announced before; marked as announced at `now`."""
-
-    def announce(self, fact: Fact, now: datetime) -> None:
-        """Leave the fact in the outbox."""
+    def announce_due(self, now: datetime, announced_before: datetime) -> None:
+        """Leave in the outbox what changed and is not announced yet, of tenants last announced before; they
+        are announced at `now`."""
 
 
 class RebuildTransaction(FoldTransaction, Protocol):
@@ -162,8 +164,8 @@ class WindowStore(Protocol):
     def next_announcement(self) -> datetime | None:
         """The last announcement of the tenant that has waited longest to announce a change."""
 
-    def locked(self, shard: int, *, wait: bool) -> AbstractContextManager[FoldTransaction | None]:
-        """None where another holds the shard and `wait` is false."""
+    def locked(self, shards: Sequence[int], *, wait: bool) -> AbstractContextManager[FoldTransaction | None]:
+        """Those that nobody else holds, or all, where it is to wait; None where that is none."""
 
     def locked_snapshot(self, shard: int) -> AbstractContextManager[RebuildTransaction]:
         """Raises Unavailable where another folded meanwhile: try again."""

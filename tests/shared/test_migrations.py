@@ -61,7 +61,7 @@ def test_windows_and_deltas_of_before_are_added_up(before: str) -> None:
 
     upgrade(before)
     windows = PostgresWindows(database, new_id)
-    with windows.locked(shard_of(tenant.id), wait=True) as transaction:
+    with windows.locked([shard_of(tenant.id)], wait=True) as transaction:
         assert isinstance(transaction, PostgresFold)
         assert transaction.fold().deltas == 1
 

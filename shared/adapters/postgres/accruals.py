@@ -113,7 +113,7 @@ class PostgresAccrual(ConnectionTotals):
         )
 
     def announce(self, fact: Fact, now: datetime) -> None:
-        outbox.add(self._connection, self._new_id(), fact, now)
+        outbox.add(self._connection, [(self._new_id(), fact)], now)
 
     def move_cursor(self, sequence: int) -> None:
         self._connection.execute(

@@ -8,9 +8,11 @@ from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
+from psycopg import RawCursor
+
 from shared.adapters.postgres import outbox
 from shared.adapters.postgres.batches import TakenBatches
-from shared.adapters.postgres.delta import line
+from shared.adapters.postgres.delta import lines
 from shared.adapters.postgres.meter_folding import METER_COLUMNS, METER_CTES, METER_SIZE
 from shared.adapters.postgres.pool import Connection
 from shared.adapters.postgres.window_rows import (
@@ -24,7 +26,7 @@ from shared.adapters.postgres.window_rows import (
 )
 from shared.domain import sketch
 from shared.domain.aggregate import WindowKey, Windows
-from shared.domain.events import Fact, UsageAggregated
+from shared.domain.events import UsageAggregated
 from shared.domain.facts import NUMBERS, SUMS
 from shared.service.meter_ports import MeterDays
 from shared.service.ports import Folded, NewId
@@ -67,7 +69,7 @@ def _fold(which: str) -> bytes:
     ), taken AS (
         DELETE FROM usage_delta
         WHERE ctid = ANY(ARRAY(SELECT ctid FROM waiting WHERE n = 1 OR size <= {_DELTA_BYTES_MAX}))
-        RETURNING tenant_id, delta, batch_source, batch_number, batch_at, {METER_COLUMNS}
+        RETURNING tenant_id, shard, delta, batch_source, batch_number, batch_at, {METER_COLUMNS}
     ), line AS (
         SELECT tenant_id, line::usage_delta_window AS w
         FROM taken, string_to_table(delta, E'\\n') line OFFSET 0
@@ -91,8 +93,9 @@ def _fold(which: str) -> bytes:
         RETURNING {KEY}, CASE WHEN octet_length(sketch) > {_SKETCH_BYTES_MAX} THEN sketch END AS long
     ), tenant AS (
         INSERT INTO tenant_usage AS t (tenant_id, shard, sequence, changed_from, changed_until)
-        SELECT tenant_id, %(shard)s, 1, to_timestamp(min(start_s)), to_timestamp(max(start_s) + 300)
-        FROM m5 GROUP BY tenant_id ORDER BY tenant_id
+        SELECT tenant_id, shard, 1, to_timestamp(min(start_s)), to_timestamp(max(start_s) + 300)
+        FROM m5 JOIN (SELECT DISTINCT tenant_id, shard FROM taken) t USING (tenant_id)
+        GROUP BY tenant_id, shard ORDER BY tenant_id
         {_ON_CHANGE}
         RETURNING tenant_id, sequence
     ), day AS (
@@ -147,50 +150,49 @@ _NOTE: Final = f"""
 """.encode()
 
 
-_FOLD_SHARD: Final = _fold("shard = %(shard)s")
-_FOLD_TENANT: Final = _fold("tenant_id = %(tenant_id)s")
-_FOLD_ONE: Final = _fold("tenant_id = %(tenant_id)s AND event_key = %(event_key)s")
+_FOLD_SHARDS: Final = _fold("shard = ANY($1)")
+_FOLD_TENANT: Final = _fold("tenant_id = $1")
+_FOLD_ONE: Final = _fold("tenant_id = $1 AND event_key = $2")
 
 
 class PostgresFold:
     """FoldTransaction."""
 
-    def __init__(self, connection: Connection, shard: int, new_id: NewId) -> None:
+    def __init__(self, connection: Connection, shards: Sequence[int], new_id: NewId) -> None:
         self._connection = connection
-        self._shard = shard
+        self.shards = shards
         self._new_id = new_id
         self.batches = TakenBatches(connection)
 
     def fold(self) -> Folded:
-        return self._fold(_FOLD_SHARD)
+        return self._fold(_FOLD_SHARDS, list(self.shards))
 
     def fold_one(self, tenant_id: UUID, event_key: UUID) -> Folded:
-        return self._fold(_FOLD_ONE, tenant_id=tenant_id, event_key=event_key)
+        return self._fold(_FOLD_ONE, tenant_id, event_key)
 
     def put_aside(self, tenant_id: UUID, event_key: UUID, reason: str) -> None:
         row = self._connection.execute(_PUT_ASIDE, (tenant_id, event_key, reason)).fetchone()
         if row is not None:
             self.batches.add(*row)
 
-    def due_announcements(self, now: datetime, announced_before: datetime) -> Sequence[UsageAggregated]:
+    def announce_due(self, now: datetime, announced_before: datetime) -> None:
         rows = self._connection.execute(
             "WITH due AS ("
             "  SELECT tenant_id, slug, sequence, changed_from, changed_until"
             "  FROM tenant_usage JOIN tenant ON tenant.id = tenant_id"
-            "  WHERE shard = %(shard)s AND changed_from IS NOT NULL AND announced_at <= %(before)s"
+            "  WHERE shard = ANY(%(shards)s) AND changed_from IS NOT NULL AND announced_at <= %(before)s"
             "), announced AS ("
             "  UPDATE tenant_usage t SET announced_at = %(now)s, changed_from = NULL, changed_until = NULL"
             "  FROM due WHERE t.tenant_id = due.tenant_id)"
             " SELECT * FROM due ORDER BY tenant_id",
-            {"shard": self._shard, "before": announced_before, "now": now},
+            {"shards": list(self.shards), "before": announced_before, "now": now},
         )
-        return [UsageAggregated(*(*row, now)) for row in rows]
+        facts = [(self._new_id(), UsageAggregated(*(*row, now))) for row in rows]
+        outbox.add(self._connection, facts, now)
 
-    def announce(self, fact: Fact, now: datetime) -> None:
-        outbox.add(self._connection, self._new_id(), fact, now)
-
-    def _fold(self, statement: bytes, **which: UUID) -> Folded:
-        row = self._connection.execute(statement, {"shard": self._shard, **which}).fetchone()
+    def _fold(self, statement: bytes, *which: object) -> Folded:
+        # Raw: psycopg reads a statement as long as this anew each time, to find its placeholders.
+        row = RawCursor(self._connection).execute(statement, which).fetchone()
         assert row is not None, "an aggregate without GROUP BY has one row"
         waiting, taken, *columns = row
         for batch in _rows(columns[:4]):
@@ -215,7 +217,7 @@ class PostgresRebuild(PostgresFold):
         return PostgresMeterDays(self._connection)
 
     def fold_of(self, tenant_id: UUID) -> Folded:
-        return self._fold(_FOLD_TENANT, tenant_id=tenant_id)
+        return self._fold(_FOLD_TENANT, tenant_id)
 
     def load_between(self, tenant_id: UUID, start: datetime, end: datetime) -> Windows:
         rows = self._connection.execute(
@@ -242,15 +244,14 @@ class PostgresRebuild(PostgresFold):
         tenant_keys = key_columns((tenant_id, key) for key in keys)
         self._connection.execute(_DELETE, tenant_keys)
         sizes = array(key.size.value for key in windows)
-        lines = [line(key, facts) for key, facts in windows.items()]
-        self._connection.execute(_INSERT, (tenant_id, sizes, lines))
+        self._connection.execute(_INSERT, (tenant_id, sizes, lines(windows)))
         self.note_changed(tenant_id, min(key.start for key in keys), max(key.end for key in keys))
 
     def note_changed(self, tenant_id: UUID, start: datetime, end: datetime) -> None:
         """Windows in [start, end), of a few days at most, are others now."""
         last = (end - timedelta(microseconds=1)).date()
         days = array(str(start.date() + timedelta(days=n)) for n in range((last - start.date()).days + 1))
-        self._connection.execute(_NOTE, (tenant_id, self._shard, start, end, days))
+        self._connection.execute(_NOTE, (tenant_id, *self.shards, start, end, days))
 
 
 def _rows(columns: Sequence[Sequence[Any] | None]) -> list[tuple[Any, ...]]:

@@ -56,7 +56,7 @@ class PostgresBackfill(PostgresRebuild):
     """BackfillTransaction, READ COMMITTED: whoever appends does not wait for it."""
 
     def __init__(self, connection: Connection, shard: int, new_id: NewId, tenant_id: UUID) -> None:
-        super().__init__(connection, shard, new_id)
+        super().__init__(connection, (shard,), new_id)
         self._tenant_id = tenant_id
 
     def stale_day(self) -> datetime | None:

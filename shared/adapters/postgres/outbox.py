@@ -17,12 +17,19 @@ logger = logging.getLogger(__name__)
 _KINDS: dict[str, type[Fact]] = {kind.__name__: kind for kind in (UsageAggregated, CostAccrued)}
 
 
-def add(connection: Connection, id: UUID, fact: Fact, now: datetime) -> None:
-    """Leave a fact in the outbox, within the caller's transaction."""
-    connection.execute(
-        "INSERT INTO outbox (tenant_id, id, kind, data, created_at) VALUES (%s, %s, %s, %s::json, %s)",
-        (fact.tenant_id, id, type(fact).__name__, msgspec.json.encode(fact).decode(), now),
-    )
+def add(connection: Connection, facts: Sequence[tuple[UUID, Fact]], now: datetime) -> None:
+    """Leave facts in the outbox, each under an id of its own, within the caller's transaction."""
+    if facts:
+        rows = [
+            (fact.tenant_id, id, type(fact).__name__, msgspec.json.encode(fact).decode())
+            for id, fact in facts
+        ]
+        connection.execute(
+            "INSERT INTO outbox (tenant_id, id, kind, data, created_at)"
+            " SELECT tenant_id, id, kind, data::json, %s"
+            " FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[]) f (tenant_id, id, kind, data)",
+            (now, *map(list, zip(*rows, strict=True))),
+        )
 
 
 class PostgresOutbox:

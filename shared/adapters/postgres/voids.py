@@ -47,7 +47,7 @@ class PostgresVoids:
         with self._database.transaction() as connection:
             # Written, not only locked: a rebuild that waits with a snapshot from before begins anew.
             connection.execute("UPDATE fold_shard SET shard = shard WHERE shard = %s", (shard,))
-            yield (voiding := PostgresVoiding(connection, shard, self._new_id))
+            yield (voiding := PostgresVoiding(connection, (shard,), self._new_id))
             noted = voiding.batches.note()
         self._noted(*noted)
 

@@ -59,7 +59,7 @@ class PostgresWindows:
             ).fetchall()
 
     def put_aside(self, tenant_id: UUID, event_key: UUID, *, reason: str) -> None:
-        with self.locked(self.shard_of(tenant_id), wait=True) as transaction:
+        with self.locked((self.shard_of(tenant_id),), wait=True) as transaction:
             assert transaction is not None, "waited for it"
             transaction.put_aside(tenant_id, event_key, reason)
 
@@ -86,14 +86,15 @@ class PostgresWindows:
         return last_touched + WindowSize.M5.length
 
     @contextmanager
-    def locked(self, shard: int, *, wait: bool) -> Iterator[PostgresFold | None]:
+    def locked(self, shards: Sequence[int], *, wait: bool) -> Iterator[PostgresFold | None]:
         with self._database.transaction() as connection:
-            held = connection.execute(
-                b"SELECT FROM fold_shard WHERE shard = %s FOR UPDATE" + (b"" if wait else b" SKIP LOCKED"),
-                (shard,),
-            ).fetchone()
-            fold = PostgresFold(connection, shard, self._new_id)
-            yield None if held is None else fold
+            rows = connection.execute(
+                b"SELECT shard FROM fold_shard WHERE shard = ANY(%s) ORDER BY shard FOR UPDATE"
+                + (b"" if wait else b" SKIP LOCKED"),
+                (list(shards),),
+            ).fetchall()
+            fold = PostgresFold(connection, [shard for (shard,) in rows], self._new_id)
+            yield fold if rows else None
             noted = fold.batches.note()
         self._noted(*noted)
 
@@ -101,6 +102,6 @@ class PostgresWindows:
     def locked_snapshot(self, shard: int) -> Iterator[PostgresRebuild]:
         with self._database.transaction(IsolationLevel.REPEATABLE_READ) as connection:
             connection.execute("SELECT FROM fold_shard WHERE shard = %s FOR UPDATE", (shard,))
-            yield (rebuild := PostgresRebuild(connection, shard, self._new_id))
+            yield (rebuild := PostgresRebuild(connection, (shard,), self._new_id))
             noted = rebuild.batches.note()
         self._noted(*noted)

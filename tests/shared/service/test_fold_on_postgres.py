@@ -73,7 +73,7 @@ def test_a_shard_is_folded_by_one_at_a_time_and_what_came_meanwhile_is_not_forgo
     product.send("1", "waiter 0 5")
     shard = product.windows.shard_of(tenant.id)
     with ThreadPoolExecutor(2) as pool:
-        with product.windows.locked(shard, wait=False) as holder:
+        with product.windows.locked([shard], wait=False) as holder:
             assert holder is not None
             assert holder.fold() == (1, False)
             product.send("2", "waiter 0 5")
@@ -148,7 +148,7 @@ def test_large_deltas_are_taken_a_few_at_a_time(product: Product) -> None:
     for n in range(5):
         product.send(str(n), "waiter 0 5")
     product.rows("UPDATE usage_delta SET delta = delta || repeat(E'\\n' || delta, 25000) RETURNING 1")
-    with product.windows.locked(product.windows.shard_of(tenant.id), wait=True) as transaction:
+    with product.windows.locked([product.windows.shard_of(tenant.id)], wait=True) as transaction:
         assert transaction is not None
         assert [transaction.fold() for _ in range(4)] == [(2, True), (2, True), (1, False), (0, False)]
 

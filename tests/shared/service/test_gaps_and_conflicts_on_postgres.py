@@ -100,7 +100,7 @@ def test_a_fold_that_fails_notes_nothing(product: Numbered) -> None:
     product.send(3)
     with (
         suppress(ZeroDivisionError),
-        product.windows.locked(product.windows.shard_of(tenant.id), wait=True) as transaction,
+        product.windows.locked([product.windows.shard_of(tenant.id)], wait=True) as transaction,
     ):
         assert transaction is not None
         assert transaction.fold().deltas == 1

@@ -81,7 +81,7 @@ def test_a_rebuild_that_waited_with_an_older_view_does_not_bring_a_void_back(pro
     series = PostgresSeries(product.database, new_id)
     rebuild = Rebuild(product.windows, NoFold(product.windows, product.clock), series, decode)
     with ThreadPoolExecutor(2) as pool:
-        with product.windows.locked(product.windows.shard_of(tenant.id), wait=True):
+        with product.windows.locked([product.windows.shard_of(tenant.id)], wait=True):
             void = pool.submit(product.void, "1")
             until(lambda: product.rows(WAITING_FOR_LOCKS) == [(1,)])
             rebuilding = pool.submit(rebuild.run, tenant.id, DAY, DAY + timedelta(days=1))

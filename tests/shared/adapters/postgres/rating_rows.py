@@ -33,7 +33,7 @@ def fold(database: Database, tenant_id: UUID, *records: UsageRecord) -> None:
             "INSERT INTO usage_delta (tenant_id, event_key, shard, delta) VALUES (%s, %s, %s, %s)",
             (tenant_id, new_id(), shard, delta.encode(aggregate(groups, series))),
         )
-    with windows.locked(shard, wait=True) as transaction:
+    with windows.locked([shard], wait=True) as transaction:
         assert transaction is not None
         transaction.fold()
 
