@@ -58,6 +58,15 @@ def peak_bytes(pid: int) -> int:
     return _kilobytes(PROC / str(pid) / "status", "VmHWM") * 1024
 
 
+def disk_bytes(folder: Path) -> int:
+    """What the files in it hold; those that go meanwhile do not count."""
+    total = 0
+    for file in folder.rglob("*"):
+        with suppress(FileNotFoundError):
+            total += file.stat().st_size
+    return total
+
+
 def describe() -> Mapping[str, str]:
     """For people; names neither the machine nor a path of it."""
     memory_gb = _kilobytes(PROC / "meminfo", "MemTotal") / 1024**2

@@ -98,17 +98,19 @@ def _parts(found: Results) -> Iterator[str]:
         yield _titled("Fold of what waited, and rebuild", columns, rows)
     if found.stay is not None:
         states = found.stay.states
-        columns = "minute|instances|PSS MB|peak MB|connections|unfolded|in the Broker|database MB"
+        columns = "minute|instances|PSS MB|peak MB|connections|unfolded|in the Broker|its disk MB|database MB"
         rows = [
             (
                 *(f"{s.minutes:.1f}", f"{s.instances}", f"{s.pss / MB:.0f}", f"{s.peak / MB:.0f}"),
-                *(f"{s.connections}", f"{s.unfolded}", f"{s.stream}", f"{s.database / MB:,.0f}"),
+                *(f"{s.connections}", f"{s.unfolded}", f"{s.stream}"),
+                *(f"{s.broker / MB:,.0f}", f"{s.database / MB:,.0f}"),
             )
             for n, s in enumerate(states)
-            if n in (0, len(states) - 1) or int(s.minutes) != int(states[n - 1].minutes)
+            if n in (0, len(states) - 2, len(states) - 1) or int(s.minutes) != int(states[n - 1].minutes)
         ]
         yield _titled(f"{states[-1].minutes:.0f} minutes of load through the Broker", columns, rows)
-        yield f"{found.stay.records:,} records, 100 per event; looked at whenever a part had been folded.\n"
+        yield f"{found.stay.records:,} records, 100 per event; looked at whenever a part had been folded,"
+        yield "and at last when all was quiet.\n"
     if found.flat is not None:
         yield from _flat(found.flat)
 

@@ -79,7 +79,8 @@ def _sample(product: Product, tenant: str) -> tuple[float, float]:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What may grow. Memory is of the largest process of the aggregator, in bytes, as is the database."""
+    """What may grow, in bytes where it is no number of things. Memory is of the largest process of the
+    aggregator; `broker` is the disk of the Broker's store."""
 
     minutes: float
     instances: int
@@ -88,6 +89,7 @@ class State:
     connections: int
     unfolded: int
     stream: int
+    broker: int
     database: int
 
 
@@ -101,7 +103,7 @@ class Stay:
 
 
 def stay(product: Product, minutes: float, say: Callable[[str], None]) -> Stay:
-    """Loads until the time is up, then checks all that was sent."""
+    """Loads until the time is up, then checks all that was sent; the last state is when all is quiet."""
     target, found, truth = target_of(product), Stay(), Truth()
     target.database.do(f"TRUNCATE {', '.join(EMPTIED)}")
     began = time.monotonic()
@@ -112,6 +114,8 @@ def stay(product: Product, minutes: float, say: Callable[[str], None]) -> Stay:
         found.records = truth.records
         found.states.append(_state(product, (time.monotonic() - began) / 60))
         say(f"long load: minute {found.states[-1].minutes:.1f}, {found.records:,} records")
+    wait_until_quiet(product)
+    found.states.append(_state(product, (time.monotonic() - began) / 60))
     found.wrong = differences(target.database, truth)
     return found
 
@@ -130,5 +134,6 @@ def _state(product: Product, minutes: float) -> State:
         connections=connections,
         unfolded=unfolded,
         stream=product.outstanding(),
+        broker=machine.disk_bytes(product.state_dir / "redis"),
         database=database,
     )

@@ -223,6 +223,7 @@ def ingest() -> "IngestUsage":
         log=PostgresUsageLog(database()),
         clock=system_clock,
         meters=metering().known,
+        dimensions=metering().dimensions,
         accepted=lambda: folding().wake(),
         conflicted=lambda: tally.add(CONFLICTS),
     )
@@ -254,7 +255,8 @@ def _rebuilding() -> "Rebuild":
     from eventing.usage import decode
     from shared.service.rebuild import Rebuild
 
-    return Rebuild(_windows(), _fold(), _series(), decode, metering().metering)
+    services = metering()
+    return Rebuild(_windows(), _fold(), _series(), decode, services.metering, services.dimensions)
 
 
 @once

@@ -1,6 +1,7 @@
-"""Custom meters put together: a part of `functions.bootstrap`, which imports it for who may meet any.
+"""Custom meters and declared dimensions put together: a part of `functions.bootstrap`, which imports it for
+who may meet any.
 
-What computes them is imported with the first meter that there is.
+What computes them is imported with the first meter, and the first dimension, that there is.
 """
 
 from collections.abc import Callable
@@ -9,13 +10,16 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from functions.background import Background
+from shared.adapters.postgres.dimension_book import PostgresUsageDimensions
 from shared.adapters.postgres.meter_book import PostgresUsageMeters
 from shared.adapters.postgres.pool import Database
+from shared.adapters.postgres.registry import Registry
 from shared.adapters.system import new_id, system_clock
 from shared.service.ports import SeriesRegistry, WindowStore
 
 if TYPE_CHECKING:
     from shared.service.backfill import Backfill
+    from shared.service.dimensions import Labelling
     from shared.service.metering import Metering
     from shared.service.meters import Meters
 
@@ -30,7 +34,9 @@ class MeterServices:
         self._windows = windows
         self._series = series
         self._changed = changed
-        self.known = PostgresUsageMeters(database, lambda: self.metering)
+        registry = Registry(database)
+        self.known = PostgresUsageMeters(database, registry, lambda: self.metering)
+        self.dimensions = PostgresUsageDimensions(database, registry, lambda: self._labelling)
         self.computing = Background("metering", self._compute)
 
     @cached_property
@@ -40,6 +46,14 @@ class MeterServices:
         from shared.service.metering import Metering
 
         return Metering(read_metered, PostgresDimensions(self._database), self._series)
+
+    @cached_property
+    def _labelling(self) -> "Labelling":
+        from eventing.usage.labels import read_labels
+        from shared.adapters.postgres.dimension_values import PostgresDimensionValues
+        from shared.service.dimensions import Labelling
+
+        return Labelling(read_labels, PostgresDimensionValues(self._database))
 
     @cached_property
     def backfill(self) -> "Backfill":

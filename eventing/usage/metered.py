@@ -20,19 +20,20 @@ def read_metered(body: str, *, recorded_at: datetime, received_at: datetime) -> 
     sent = records_of(body.encode())
     repeated = find_repeats([record.request_id or None for record in sent], sent).equal
     return [
-        _metered(record, usage_record(record, arrival))
+        _metered(record, usage_record(record, arrival), position)
         for position, record in enumerate(sent)
         if position not in repeated
     ]
 
 
-def _metered(sent: Record, usage: UsageRecord) -> MeteredRecord:
+def _metered(sent: Record, usage: UsageRecord, position: int) -> MeteredRecord:
     return MeteredRecord(
         usage,
         sent.labels or {},
         sent.request_id or None,
         sent.quantities or {},
         _missing(sent),
+        position,
     )
 
 

@@ -11,6 +11,7 @@ from functions.billing_api.ports import ApiServices
 from functions.billing_api.problems import refuse, register_problems
 from functions.billing_api.routes.billing import billing_routes
 from functions.billing_api.routes.dead_letters import dead_letter_routes
+from functions.billing_api.routes.dimensions import dimension_routes
 from functions.billing_api.routes.explain import explain_routes
 from functions.billing_api.routes.meta import OPEN_ENDPOINTS, meta_routes
 from functions.billing_api.routes.meters import meter_routes
@@ -65,6 +66,7 @@ def _routes(app: OpenAPI, services: ApiServices) -> list[APIBlueprint]:
         metrics_routes(services.tenants, services.ingest, services.rebuild),
         plan_routes(services.tenants, services.plans, services.authoring),
         meter_routes(services.tenants, services.meters),
+        dimension_routes(services.tenants, services.dimensions),
         unrated_routes(services.tenants, services.unrated),
         billing_routes(services.calculate, services.simulate),
         explain_routes(services.explain, services.evidence),

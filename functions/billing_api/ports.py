@@ -9,6 +9,7 @@ from uuid import UUID
 from functions.billing_api.auth import Authenticator
 from shared.domain.cost import Bill
 from shared.domain.voids import Void, Voided, VoidPosition, VoidRequest
+from shared.service.dimensions import DeclareDimensions
 from shared.service.evidence import Evidence
 from shared.service.explain import Explain
 from shared.service.ingest import Outcome
@@ -63,6 +64,7 @@ class ApiServices:
     plans: Plans
     authoring: PlanAuthoring
     meters: Meters
+    dimensions: DeclareDimensions
     unrated: UnratedReport
     calculate: CalculateBill
     simulate: Simulate

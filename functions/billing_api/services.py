@@ -20,6 +20,7 @@ def services() -> "ApiServices":
     from functions.billing_api.ingest import IngestBody
     from functions.billing_api.ports import ApiServices
     from shared.adapters.postgres.breakdown import PostgresSeriesReader
+    from shared.adapters.postgres.dimensions import PostgresDeclarations
     from shared.adapters.postgres.evidence import PostgresEvidence
     from shared.adapters.postgres.meters import PostgresMeters
     from shared.adapters.postgres.oversight import PostgresOversight
@@ -30,6 +31,7 @@ def services() -> "ApiServices":
     from shared.adapters.postgres.usage_report import PostgresUsageReport
     from shared.adapters.system import new_id, system_clock
     from shared.service.billing import CalculateBill
+    from shared.service.dimensions import DeclareDimensions
     from shared.service.evidence import Evidence
     from shared.service.explain import Explain
     from shared.service.plan_authoring import PlanAuthoring
@@ -62,6 +64,7 @@ def services() -> "ApiServices":
             meters=PostgresMeters(database),
         ),
         meters=bootstrap.metering().meters,
+        dimensions=DeclareDimensions(PostgresDeclarations(database, new_id), system_clock),
         unrated=PostgresUnrated(database),
         calculate=CalculateBill(
             tenants=tenants,

@@ -10,17 +10,21 @@ from shared.domain.usage import UsageRecord
 from shared.domain.usage_columns import Rows, UsageColumns
 from shared.domain.windows import GRID, WindowSize, floor, window_number, window_start
 
+Dimensions = tuple[tuple[str, str], ...]
+"""Declared labels and their values, in order of the labels; none whose value is empty."""
+
 
 class SeriesName(NamedTuple):
-    """A revision of a service, as a sender names it."""
+    """A revision of a service, as a sender names it, together with values of its tenant's dimensions."""
 
     namespace: str
     service_name: str
     revision: str
+    dimensions: Dimensions = ()
 
 
 class Series(NamedTuple):
-    """A revision of a service, as it is registered. Windows are kept per series."""
+    """A revision of a service with its dimensions, as it is registered. Windows are kept per series."""
 
     service_id: UUID
     revision_id: UUID
@@ -44,7 +48,10 @@ Grouped = dict[tuple[int, SeriesName], Sequence[UsageRecord]]
 """Records by 5-minute window, as `window_number` has it, and by who sent them."""
 
 
-def group(records: Iterable[UsageRecord]) -> Grouped:
+def group(records: Iterable[UsageRecord], dimensions: Iterable[Dimensions] | None = None) -> Grouped:
+    """`dimensions` are those of each record, where the tenant has declared any."""
+    if dimensions is not None:
+        return _group_apart(records, dimensions)
     groups: dict[tuple[int, str, str, str], Any] = {}
     if isinstance(records, UsageColumns):
         groups = records.rows_by_key()
@@ -52,11 +59,28 @@ def group(records: Iterable[UsageRecord]) -> Grouped:
         for record in records:
             key = window_number(record.ended_at), record.namespace, record.service_name, record.revision
             groups.setdefault(key, []).append(record)
-    return {(window, SeriesName(*name)): of for (window, *name), of in groups.items()}
+    return {(key[0], SeriesName(key[1], key[2], key[3])): of for key, of in groups.items()}
+
+
+def _group_apart(records: Iterable[UsageRecord], dimensions: Iterable[Dimensions]) -> Grouped:
+    apart: dict[Dimensions, list[UsageRecord]] = {}
+    for record, of in zip(records, dimensions, strict=True):
+        apart.setdefault(of, []).append(record)
+    return {
+        (window, name._replace(dimensions=of)): grouped
+        for of, some in apart.items()
+        for (window, name), grouped in group(some).items()
+    }
 
 
 def names_of(groups: Grouped) -> set[SeriesName]:
     return {name for _, name in groups}
+
+
+def with_revisions(names: Iterable[SeriesName]) -> set[SeriesName]:
+    """The names, and those of the revisions as such, which custom meters are kept by."""
+    names = set(names)
+    return names | {name._replace(dimensions=()) for name in names if name.dimensions}
 
 
 def aggregate(groups: Grouped, series: Mapping[SeriesName, Series]) -> Windows:

@@ -27,27 +27,39 @@ FIELDS: Final = (
 QUANTITY: Final = "quantities."
 LABEL: Final = "labels."
 REQUEST: Final = "request_id"
+WINDOW: Final = "window"
 PLAIN_FILTERS: Final = ("service_name", "cold_start")
-SUM, COUNT, MAX, LATEST, UNIQUE = AGGREGATIONS = ("sum", "count", "max", "latest", "unique")
+SUM, COUNT, MAX, LATEST, UNIQUE, PERCENTILE, WEIGHTED_SUM = AGGREGATIONS = (
+    "sum",
+    "count",
+    "max",
+    "latest",
+    "unique",
+    "percentile",
+    "weighted_sum",
+)
 INVOCATION, RECORD, TOTAL = ROUNDINGS = ("invocation", "record", "total")
+UP, NEAREST = DIRECTIONS = ("up", "nearest")
 
 FIELDS_MAX: Final = 2
 FILTERS_MAX: Final = 8
 DIMENSIONS_MAX: Final = 2
 DIMENSION_VALUES_MAX: Final = 1_000
-"""Of a label, of one tenant's meter; what comes beyond them counts under OTHER."""
-OTHER: Final = "__other__"
+"""Of a label, of one tenant's meter; what comes beyond them counts under `dimensions.OTHER`."""
 
 
 @dataclass(frozen=True, slots=True)
 class MeterVersion:
     """How a meter counts from `effective_from` on (None: from the beginning) until its next version.
 
-    A record's value is one of FIELDS or `quantities.<name>`, or the product of two, in `fields`. It is taken
-    per invocation or per record, made at least `minimum` and rounded up to a multiple of `step`; by `total`
-    that is done to the quantity of a counting period as it is read. `of` is what a unique count tells apart:
-    `request_id` or `labels.<name>`. Only records that equal every filter of `where` count. The values of the
-    labels in `dimensions` are kept apart.
+    A record's value is one of FIELDS or `quantities.<name>`, or the product of two, in `fields`. It is
+    taken per invocation or per record, made at least `minimum` and rounded to a multiple of `step`,
+    `towards` the next (UP) or the nearest, of two as near the greater; by `total` that is done to the
+    quantity of a counting period as it is read. `of` is what a unique count tells apart: `request_id` or
+    `labels.<name>`; a percentile with WINDOW is one of the sums of windows of 5 minutes. What `less` makes,
+    as `fields` do, lowers the level of a weighted sum. A `ledger` keeps the records' values one by one.
+    Only records that equal every filter of `where` count. The values of the labels in `dimensions` are kept
+    apart.
     """
 
     number: int
@@ -56,8 +68,12 @@ class MeterVersion:
     aggregation: str
     fields: tuple[str, ...] = ()
     of: str = ""
+    percentile: Decimal | None = None
+    less: tuple[str, ...] = ()
+    ledger: bool = False
     rounding: str = RECORD
     step: Decimal | None = None
+    towards: str = UP
     minimum: Decimal | None = None
     where: tuple[tuple[str, str], ...] = ()
     dimensions: tuple[str, ...] = ()
@@ -72,7 +88,13 @@ class MeterVersion:
             yield Fault("aggregation", f"must be one of {', '.join(AGGREGATIONS)}")
         if self.rounding not in ROUNDINGS:
             yield Fault("rounding", f"must be one of {', '.join(ROUNDINGS)}")
+        if self.towards not in DIRECTIONS:
+            yield Fault("towards", f"must be one of {', '.join(DIRECTIONS)}")
+        elif self.towards != UP and self.step is None:
+            yield Fault("step", f"is missing: of what a value is rounded to the {self.towards} multiple")
         yield from self._value_faults()
+        yield from self._percentile_faults()
+        yield from self._ledger_faults()
         for name, value in (("step", self.step), ("minimum", self.minimum)):
             if value is not None and not (value.is_finite() and value > 0):
                 yield Fault(name, "must be more than zero")
@@ -88,6 +110,8 @@ class MeterVersion:
         yield from _dimension_faults(self.dimensions)
 
     def _value_faults(self) -> Iterator[Fault]:
+        if self.less and self.aggregation != WEIGHTED_SUM:
+            yield Fault("less", f"is for aggregation {WEIGHTED_SUM} only")
         if self.aggregation == UNIQUE:
             if not is_key(self.of):
                 yield Fault("of", f"must be {REQUEST} or {LABEL}<name>: what is told apart")
@@ -96,21 +120,36 @@ class MeterVersion:
             if self.rounding == INVOCATION:
                 yield Fault("rounding", "must be record or total: a unique count tells records apart")
             return
-        if self.of:
-            yield Fault("of", f"is for aggregation {UNIQUE} only")
-        if not 1 <= len(self.fields) <= FIELDS_MAX:
-            yield Fault("value", f"must be one field, or a list of {FIELDS_MAX}")
-        for name in self.fields:
-            if name not in FIELDS and not _is_named(name, QUANTITY):
-                known = ", ".join(FIELDS)
-                yield Fault("value", f"{name[:TEXT_MAX]!r} is none of {known}, {QUANTITY}<name>")
+        if self.of and self.aggregation != PERCENTILE:
+            yield Fault("of", f"is for aggregation {UNIQUE} or {PERCENTILE} only")
+        yield from _field_faults("value", self.fields, least=1)
+        yield from _field_faults("less", self.less, least=0)
+
+    def _percentile_faults(self) -> Iterator[Fault]:
+        if self.aggregation != PERCENTILE:
+            if self.percentile is not None:
+                yield Fault("percentile", f"is for aggregation {PERCENTILE} only")
+            return
+        if self.percentile is None:
+            yield Fault("percentile", "is missing: which one, such as 95")
+        elif not (self.percentile.is_finite() and 0 <= self.percentile <= 100):
+            yield Fault("percentile", "must lie between 0 and 100")
+        if self.of not in ("", WINDOW):
+            yield Fault("of", f"must be {WINDOW}, or left out for a percentile of records")
+
+    def _ledger_faults(self) -> Iterator[Fault]:
+        if self.ledger and self.aggregation != SUM:
+            yield Fault("ledger", f"is for aggregation {SUM} only")
+        if self.ledger and self.rounding != RECORD:
+            yield Fault("rounding", f"must be {RECORD}: a ledger keeps the values of records")
 
 
 @dataclass(frozen=True, slots=True)
 class MeterDefinition:
     """A meter of all tenants, or of `tenant_id`; prices call it `custom.<name>`.
 
-    Versions are in order of `effective_from`; they aggregate alike, and a unique count tells the same apart.
+    Versions are in order of `effective_from`; they aggregate alike: of the same values, by the same
+    percentile, into a ledger or not.
     Raises Rejected with every fault.
     """
 
@@ -148,6 +187,10 @@ class MeterDefinition:
     def aggregation(self) -> str:
         return self.versions[0].aggregation
 
+    @property
+    def has_ledger(self) -> bool:
+        return self.versions[0].ledger
+
     def version_at(self, instant: datetime) -> MeterVersion | None:
         """The one in force; None before the first."""
         found = None
@@ -160,6 +203,14 @@ class MeterDefinition:
         """When the next version comes into force; None where there is none."""
         following = self.versions[version.number :]
         return following[0].effective_from if following else None
+
+    def spans(self, start: datetime, end: datetime) -> Iterator[tuple[int, datetime, datetime]]:
+        """Each version's share of [start, end), by its number."""
+        for version in self.versions:
+            since = max(start, version.effective_from or start)
+            until = min(end, self.end_of(version) or end)
+            if since < until:
+                yield version.number, since, until
 
     def with_version(self, version: MeterVersion) -> "MeterDefinition":
         """Raises Rejected where it is out of order, or aggregates otherwise."""
@@ -184,7 +235,20 @@ def _order_faults(version: MeterVersion, following: MeterVersion) -> Iterator[Fa
     if following.aggregation != version.aggregation:
         yield Fault("aggregation", f"never changes: the meter's is {version.aggregation}")
     if following.of != version.of:
-        yield Fault("of", f"never changes: the meter tells {version.of or 'nothing'} apart")
+        yield Fault("of", f"never changes: the meter's is {version.of or 'nothing'}")
+    if following.percentile != version.percentile:
+        yield Fault("percentile", f"never changes: the meter's is {version.percentile or 'none'}")
+    if following.ledger != version.ledger:
+        yield Fault("ledger", "never changes: what was before is in it, or is not")
+
+
+def _field_faults(member: str, fields: Sequence[str], *, least: int) -> Iterator[Fault]:
+    if not least <= len(fields) <= FIELDS_MAX:
+        yield Fault(member, f"must be one field, or a list of {FIELDS_MAX}")
+    for name in fields:
+        if name not in FIELDS and not _is_named(name, QUANTITY):
+            known = ", ".join(FIELDS)
+            yield Fault(member, f"{name[:TEXT_MAX]!r} is none of {known}, {QUANTITY}<name>")
 
 
 def _where_faults(where: Sequence[tuple[str, str]]) -> Iterator[Fault]:

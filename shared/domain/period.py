@@ -93,6 +93,15 @@ def counting_periods(start: datetime, end: datetime, zone: ZoneInfo) -> tuple[Pe
     return tuple(slices)
 
 
+def instant_of(wall: datetime) -> datetime:
+    """The first instant at which clocks of its zone show `wall`; where it does not exist, that at which they
+    were set forward over it. On the 5-minute grid where `wall` is, as all offsets are since 1972."""
+    instant = wall.astimezone(UTC)
+    if instant.astimezone(wall.tzinfo).replace(tzinfo=None) != wall.replace(tzinfo=None):
+        return _end_of_gap(wall)
+    return instant
+
+
 def _following(year: int, month: int) -> tuple[int, int]:
     return (year + 1, 1) if month == 12 else (year, month + 1)
 
@@ -102,12 +111,8 @@ def _month(year: int, month: int, zone: ZoneInfo) -> Period:
 
 
 def _month_start(year: int, month: int, zone: ZoneInfo) -> datetime:
-    """The first instant whose local date is the 1st. On the 5-minute grid, as all offsets are since 1972."""
-    midnight = datetime(year, month, 1, tzinfo=zone)
-    instant = midnight.astimezone(UTC)
-    if instant.astimezone(zone).replace(tzinfo=None) != midnight.replace(tzinfo=None):
-        return _end_of_gap(midnight)
-    return instant
+    """The first instant whose local date is the 1st."""
+    return instant_of(datetime(year, month, 1, tzinfo=zone))
 
 
 def _end_of_gap(missing: datetime) -> datetime:

@@ -112,7 +112,7 @@ def short_form(prices: Sequence[Price]) -> tuple[Mapping[str, Decimal | None], t
 
 
 def _fits(price: Price | None, flat: FlatPrice) -> TypeGuard[PerUnit]:
-    if not isinstance(price, PerUnit) or price.name:
+    if not isinstance(price, PerUnit) or price.name or not price.selection.is_all:
         return False
     whole = price.included == price.included.to_integral_value()
     included_fits = whole if flat.included_column else price.included == 0

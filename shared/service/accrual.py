@@ -131,10 +131,11 @@ def _rate_month(
 ) -> tuple[AccruedCost | None, bool]:
     """The cost of the month so far, None where no plan has been in force; and whether all usage is in it."""
     begin, end = month.period
+    zone = ZoneInfo(tenant.timezone)
 
     @cache
     def quantities_at(at: datetime) -> Mapping[str, Fraction]:
-        return quantities_between(accrual, tenant.id, begin, at)
+        return quantities_between(accrual, tenant.id, begin, at, zone)
 
     lines: list[LineItem] = []
     plan, is_rated = None, True

@@ -16,8 +16,9 @@ from shared.domain.rating.rate import rate_segment
 from shared.domain.segments import segments
 from shared.domain.usage import EARLIEST, TEXT_MAX
 from shared.domain.windows import read_period
-from shared.service.ports import Clock, PlanStore, TenantDirectory, UsageReader, UsageTotals
+from shared.service.ports import Clock, PlanStore, TenantDirectory
 from shared.service.quantities import quantities_between
+from shared.service.reading_ports import UsageReader, UsageTotals
 
 _LATEST = datetime(9_000, 1, 1, tzinfo=UTC)
 
@@ -54,12 +55,13 @@ class CalculateBill:
         if tenant is None:
             raise NotFound.because("tenant_id", f"no tenant {tenant_ref[:TEXT_MAX]!r}")
         period = bill_period(start, end)
-        slices = counting_periods(*period, ZoneInfo(tenant.timezone))
+        zone = ZoneInfo(tenant.timezone)
+        slices = counting_periods(*period, zone)
         history = self._plans.subscriptions(tenant.id)
         as_of = self._clock()
         self._fold(tenant.id)
         with self._usage.snapshot() as usage:
-            lines = rate_period(slices, history, partial(used_in, usage, tenant.id))
+            lines = rate_period(slices, history, partial(used_in, usage, tenant.id, zone))
         return Bill(tenant, period, lines, as_of)
 
 
@@ -74,12 +76,12 @@ def bill_period(start: datetime, end: datetime) -> Period:
     return period
 
 
-def used_in(usage: UsageTotals, tenant_id: UUID, part: PeriodSlice) -> QuantitiesAt:
-    """What the tenant used in the counting period of `part`, up to any instant in it."""
+def used_in(usage: UsageTotals, tenant_id: UUID, zone: ZoneInfo, part: PeriodSlice) -> QuantitiesAt:
+    """What the tenant of `zone` used in the counting period of `part`, up to any instant in it."""
 
     @cache
     def quantities_at(at: datetime) -> Mapping[str, Fraction]:
-        return quantities_between(usage, tenant_id, part.counting.start, at)
+        return quantities_between(usage, tenant_id, part.counting.start, at, zone)
 
     return quantities_at
 

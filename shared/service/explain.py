@@ -1,15 +1,16 @@
 """Why a bill is what it is: each line with its price, and what of it falls to whom."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
 from fractions import Fraction
 from itertools import groupby
-from typing import Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
-from shared.domain.period import PeriodSlice
+from shared.domain.aggregate import Dimensions
+from shared.domain.period import Period, PeriodSlice
 from shared.domain.rating.breakdown import (
     ACCOUNT,
     Path,
@@ -17,13 +18,15 @@ from shared.domain.rating.breakdown import (
     Share,
     Used,
     breakdowns,
+    keys_of,
     line_prices,
 )
 from shared.domain.rating.kinds import Price
 from shared.domain.rating.line import LineItem
-from shared.domain.what_if import scaled
-from shared.service.ports import UsageTotals
+from shared.domain.rating.selection import ALL, EVERYWHERE, Key, Selected, Where, key_of
+from shared.service.quantities import spans_of
 from shared.service.question import Asked, Candidate, Question, Questions
+from shared.service.reading_ports import UsageTotals
 from shared.service.simulate import Simulation, looking
 
 
@@ -38,18 +41,27 @@ class RevisionRef(NamedTuple):
     name: str
 
 
-LEVELS: Final = ("service", "revision")
+class DimensionsRef(NamedTuple):
+    """The values of declared dimensions; of none, where usage had none."""
+
+    values: Dimensions
+
+
+SeriesRef = tuple[ServiceRef, RevisionRef, DimensionsRef]
+
+LEVELS: Final = ("service", "revision", "dimensions")
 """What a breakdown tells apart, from the widest to the narrowest: the keys of its paths, in order."""
+LEVELS_DEFAULT: Final = 2
 
 
 class SeriesTotals(UsageTotals, Protocol):
     """What tenants used, and which of their services and revisions did, in one snapshot of the windows."""
 
     def by_series(
-        self, tenant_id: UUID, start: datetime, end: datetime
-    ) -> Mapping[tuple[ServiceRef, RevisionRef], Mapping[str, Fraction]]:
-        """The quantity of every meter over [start, end), on the grid; what sums over all series to the
-        quantities of `total`."""
+        self, tenant_id: UUID, spans: Sequence[Period], where: Where = EVERYWHERE
+    ) -> Mapping[SeriesRef, Mapping[str, Fraction]]:
+        """The quantity of every built-in meter in spans on the grid, apart from each other, of series of
+        these values of dimensions; what sums over all of them to the quantities of `total` and `select`."""
 
 
 class SeriesReader(Protocol):
@@ -79,7 +91,9 @@ class Explain:
         self._questions = questions
         self._usage = usage
 
-    def run(self, question: Question, *, levels: int = len(LEVELS), most: int | None = None) -> Explanation:
+    def run(
+        self, question: Question, *, levels: int = LEVELS_DEFAULT, most: int | None = None
+    ) -> Explanation:
         """The shares go down to so many of LEVELS; of each the `most` largest are told apart.
 
         Raises Rejected with every fault, and for usage that no plan is in force for.
@@ -93,7 +107,8 @@ class Explain:
                 segment = list(of_segment)
                 prices = _prices(rated.by, segment[0])
                 priced = [PricedLine(*pair) for pair in zip(segment, prices, strict=True)]
-                used = _used(asked, usage, segment[0], levels)
+                counted = {key for price in prices for key in keys_of(price)}
+                used = _used(asked, usage, segment[0], levels, counted)
                 for one, shares in zip(priced, breakdowns(priced, used, most=most), strict=True):
                     lines.append(ExplainedLine(one.line, one.price, shares))
         return Explanation(simulation, tuple(lines))
@@ -108,17 +123,28 @@ def _prices(by: Candidate, line: LineItem) -> tuple[Price, ...]:
     return line_prices(plan.versions[line.plan_version - 1], line.counting)
 
 
-def _used(asked: Asked, usage: SeriesTotals | None, line: LineItem, levels: int) -> Used:
+def _used(
+    asked: Asked, usage: SeriesTotals | None, line: LineItem, levels: int, counted: Iterable[Key]
+) -> Used:
     """What was used over the time of a line, by who used it; by the account, where it is only supposed."""
+    parts = [key for key in counted if isinstance(key, Selected)]
     if usage is None or asked.tenant is None:
-        quantities_at = asked.used(None)(PeriodSlice(line.counting, line.start, line.end))
-        before, after = quantities_at(line.start), quantities_at(line.end)
-        return {ACCOUNT: {meter: after[meter] - before[meter] for meter in after}}
-    used: dict[Path, Mapping[str, Fraction]] = {}
-    factor = Fraction(1 if asked.factor is None else asked.factor)
-    for series, quantities in usage.by_series(asked.tenant.id, line.start, line.end).items():
-        path = series[:levels]
-        earlier = used.get(path, {})
-        more = scaled(quantities, factor)
-        used[path] = {meter: quantity + earlier.get(meter, 0) for meter, quantity in more.items()}
+        return {ACCOUNT: _supposed(asked, line, parts)}
+    used: dict[Path, dict[Key, Fraction]] = {}
+    factor, zone = Fraction(1 if asked.factor is None else asked.factor), ZoneInfo(asked.timezone)
+    for selection in {ALL, *(part.selection for part in parts)}:
+        spans = spans_of(selection, line.start, line.end, zone)
+        by_series = usage.by_series(asked.tenant.id, spans, selection.where) if spans else {}
+        for series, quantities in by_series.items():
+            so_far = used.setdefault(series[:levels], {})
+            for meter, quantity in quantities.items():
+                key = key_of(meter, selection)
+                so_far[key] = so_far.get(key, Fraction(0)) + factor * quantity
     return used
+
+
+def _supposed(asked: Asked, line: LineItem, parts: Iterable[Key]) -> Mapping[Key, Fraction]:
+    quantities_at = asked.used(None)(PeriodSlice(line.counting, line.start, line.end))
+    before: Mapping[Any, Fraction] = quantities_at(line.start)
+    after: Mapping[Any, Fraction] = quantities_at(line.end)
+    return {key: after[key] - before[key] for key in (*after, *parts)}

@@ -7,10 +7,11 @@ from datetime import datetime
 from threading import Lock
 from uuid import UUID
 
-from shared.domain.aggregate import aggregate, group, names_of
+from shared.domain.aggregate import aggregate, group, names_of, with_revisions
 from shared.domain.errors import Conflict, Fault, Rejected, Unavailable
 from shared.domain.tenant import Tenant
 from shared.domain.usage import TEXT_MAX, DecodedUsage, Part, event_key
+from shared.service.dimension_ports import NoDimensions, UsageDimensions
 from shared.service.meter_ports import NoMeters, UsageMeters
 from shared.service.ports import Clock, SeriesRegistry, TenantDirectory, UsageDecoder, UsageLog
 
@@ -56,6 +57,7 @@ class IngestUsage:
         log: UsageLog,
         clock: Clock,
         meters: UsageMeters | None = None,
+        dimensions: UsageDimensions | None = None,
         accepted: Callable[[], None] = lambda: None,
         conflicted: Callable[[], None] = lambda: None,
     ) -> None:
@@ -65,6 +67,7 @@ class IngestUsage:
         self._log = log
         self._clock = clock
         self._meters: UsageMeters = meters or NoMeters()
+        self._dimensions: UsageDimensions = dimensions or NoDimensions()
         self._accepted = accepted
         self._conflicted = conflicted
         # The interpreter runs one thread at a time: where several read large events in turns, each finds its
@@ -159,9 +162,11 @@ class IngestUsage:
 
     def accept(self, part: Part) -> Outcome:
         """Accept a part whose tenant is known."""
+        dimensions = self._dimensions.of_records(part.tenant_id, part.usage.records, part.bodies)
         with self._reading:
-            groups = group(part.usage.records)
-        series = self._series.register(part.tenant_id, names_of(groups), seen_at=part.received_at)
+            groups = group(part.usage.records, dimensions)
+        names = names_of(groups) if dimensions is None else with_revisions(names_of(groups))
+        series = self._series.register(part.tenant_id, names, seen_at=part.received_at)
         with self._reading:
             windows = aggregate(groups, series)
         metered = self._meters.metered(part, series)

@@ -8,7 +8,7 @@ from uuid import UUID
 from shared.domain.aggregate import Series, SeriesName
 from shared.domain.meter_definition import MeterDefinition
 from shared.domain.metering.record import MeteredRecord
-from shared.domain.metering.windows import MeterWindows, measure, merge, roll_up, settle
+from shared.domain.metering.windows import MeterWindows, Origin, measure, merge, roll_up, settle
 from shared.domain.usage import Part
 from shared.domain.windows import WindowSize
 from shared.service.meter_ports import DimensionRegistry, MeterDays
@@ -39,9 +39,10 @@ class Metering:
         """The windows of 5 minutes that a part adds to, whose series are registered."""
         windows: MeterWindows = {}
         admit = self._dimensions.admit(part.tenant_id)
-        for body in part.bodies:
+        for seq, body in enumerate(part.bodies, start=1):
             records = self._read(body, recorded_at=part.recorded_at, received_at=part.received_at)
-            merge(windows, settle(measure(records, meters), series, admit))
+            measured = measure(records, meters, Origin(part.event_key, seq))
+            merge(windows, settle(measured, series, admit))
         return windows
 
     def of_day(
@@ -58,7 +59,8 @@ class Metering:
             records = self._read(
                 payload.body, recorded_at=payload.recorded_at, received_at=payload.received_at
             )
-            measured = [one for one in measure(records, meters) if day <= one.start < day + _DAY]
+            origin = Origin(payload.event_key, payload.seq)
+            measured = [one for one in measure(records, meters, origin) if day <= one.start < day + _DAY]
             if measured:
                 names = {one.name for one in measured}
                 series = self._series.register(tenant_id, names, seen_at=payload.received_at)

@@ -9,6 +9,7 @@ from shared.domain.errors import Fault, NotFound, Rejected
 from shared.domain.meter_definition import MeterDefinition, MeterVersion
 from shared.domain.metering.document import read_meter, read_version
 from shared.domain.meters import CUSTOM, METERS
+from shared.domain.rating.per_event import PerEvent
 from shared.domain.usage import TEXT_MAX
 from shared.domain.windows import WindowSize, floor
 from shared.service.ports import Clock, NewId, TenantDirectory
@@ -154,6 +155,9 @@ def meter_faults(
             if found is None:
                 said = f"no meter {name.removeprefix(CUSTOM)!r} is defined for all who may have the plan"
                 faults.append(Fault(f"prices[{index}].{field}", said))
+            elif isinstance(price, PerEvent) and not _keeps_ledger(meters, tenant_id, name):
+                said = f"{name} keeps no ledger that a price per event reads: define it with ledger true"
+                faults.append(Fault(f"prices[{index}].{field}", said))
             elif units and found != units[0]:
                 said = f"counts another unit ({found}) than the first meter ({units[0]})"
                 faults.append(Fault(f"prices[{index}].{field}", said))
@@ -167,6 +171,11 @@ def _unit(meters: MeterStore | None, tenant_id: UUID | None, name: str) -> str |
         return METERS[name].unit
     meter = meters.find(name.removeprefix(CUSTOM), tenant_id) if meters else None
     return None if meter is None else meter.unit
+
+
+def _keeps_ledger(meters: MeterStore | None, tenant_id: UUID | None, name: str) -> bool:
+    meter = meters.find(name.removeprefix(CUSTOM), tenant_id) if meters else None
+    return meter is not None and meter.has_ledger
 
 
 def _named(price: object) -> list[tuple[str, str]]:

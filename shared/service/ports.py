@@ -9,14 +9,12 @@ from uuid import UUID
 
 from shared.domain.aggregate import Series, SeriesName, WindowKey, Windows
 from shared.domain.events import Fact
-from shared.domain.facts import WindowFacts
 from shared.domain.tenant import Service, Tenant
 from shared.domain.usage import DecodedUsage, Part
 from shared.service.meter_ports import MeterDays, Metered
+from shared.service.reading_ports import UsageTotals
 
 if TYPE_CHECKING:  # the aggregator, which asks for windows only, starts a twentieth sooner without
-    from fractions import Fraction
-
     from shared.domain.cost import AccruedCost
     from shared.domain.plan import Plan, PlanVersion, Subscription
     from shared.domain.plan_change import PlanChange
@@ -128,7 +126,7 @@ class RebuildTransaction(FoldTransaction, Protocol):
     def load_between(self, tenant_id: UUID, start: datetime, end: datetime) -> Windows:
         """Every window that starts in [start, end)."""
 
-    def payloads(self, tenant_id: UUID, start: datetime, end: datetime) -> Iterator["StoredPayload"]:
+    def payloads(self, tenant_id: UUID, start: datetime, end: datetime) -> Iterator["CountedPayload"]:
         """Payload rows that touch [start, end), but those that are void and those whose deltas wait."""
 
 
@@ -139,6 +137,15 @@ class StoredPayload(Protocol):
     def recorded_at(self) -> datetime: ...
     @property
     def received_at(self) -> datetime: ...
+
+
+class CountedPayload(StoredPayload, Protocol):
+    """One of the payloads of a part: the one with this number, from 1 on."""
+
+    @property
+    def event_key(self) -> UUID: ...
+    @property
+    def seq(self) -> int: ...
 
 
 class WindowStore(Protocol):
@@ -179,23 +186,6 @@ class Outbox(Protocol):
 
     def done(self, ids: Iterable[UUID]) -> None:
         """Remove facts that were sent; inside the block of `take`."""
-
-
-class UsageTotals(Protocol):
-    """What tenants used, in one snapshot of the windows."""
-
-    def total(self, tenant_id: UUID, start: datetime, end: datetime) -> WindowFacts:
-        """All that [start, end), on the grid, holds; without the sketch, which nothing is billed by."""
-
-    def custom(
-        self, tenant_id: UUID, names: Collection[str], start: datetime, end: datetime
-    ) -> "Mapping[str, Fraction]":
-        """What the custom meters of these names count in it, by `custom.<name>`; raises Uncomputed."""
-
-
-class UsageReader(Protocol):
-    def snapshot(self) -> AbstractContextManager[UsageTotals]:
-        """Every total inside the block sees the same windows."""
 
 
 class SubscriptionBook(Protocol):

@@ -20,7 +20,8 @@ from shared.domain.usage import TEXT_MAX
 from shared.domain.what_if import WhatIf, read_quantities, scaled
 from shared.service.billing import QuantitiesAt, bill_period, rate_period, used_in
 from shared.service.catalogue import catalogue
-from shared.service.ports import Clock, PlanStore, TenantDirectory, UsageTotals
+from shared.service.ports import Clock, PlanStore, TenantDirectory
+from shared.service.reading_ports import UsageTotals
 
 UNSTORED: Final = UUID(int=0)
 """The id of a plan that is in the question only."""
@@ -115,11 +116,11 @@ class Asked:
             return partial(partial, self.what_if.used_until)
         assert usage is not None
         assert self.tenant is not None
-        tenant_id, factor = self.tenant.id, self.factor
+        tenant_id, zone, factor = self.tenant.id, ZoneInfo(self.timezone), self.factor
 
         @cache
         def of_tenant(part: PeriodSlice) -> QuantitiesAt:
-            quantities_at = used_in(usage, tenant_id, part)
+            quantities_at = used_in(usage, tenant_id, zone, part)
             if factor is None:
                 return quantities_at
             return lambda at: scaled(quantities_at(at), Fraction(factor))
@@ -156,13 +157,14 @@ class Questions:
         if faults or period is None:
             raise Rejected(*faults)
         as_of = self._clock()
-        what_if = None if quantities is None else WhatIf(period, quantities)
+        zone = ZoneInfo(timezone or _ZONE)
+        what_if = None if quantities is None else WhatIf(period, quantities, zone)
         if tenant is not None and what_if is None:
             self._fold(tenant.id)
         return Asked(
             tenant=tenant,
             period=period,
-            timezone=timezone or _ZONE,
+            timezone=zone.key,
             candidates=tuple(filter(None, candidates)),
             what_if=what_if,
             factor=question.factor,

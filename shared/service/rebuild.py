@@ -7,6 +7,7 @@ from uuid import UUID
 from shared.domain.aggregate import WindowKey, Windows, aggregate, group, merge, names_of, roll_up
 from shared.domain.errors import Unavailable
 from shared.domain.windows import WindowSize, floor
+from shared.service.dimension_ports import NoDimensions, UsageDimensions
 from shared.service.fold import Fold
 from shared.service.meter_ports import DayMeters
 from shared.service.ports import RebuildTransaction, SeriesRegistry, UsageDecoder, WindowStore
@@ -33,12 +34,14 @@ class Rebuild:
         series: SeriesRegistry,
         decode: UsageDecoder,
         meters: DayMeters | None = None,
+        dimensions: UsageDimensions | None = None,
     ) -> None:
         self._windows = windows
         self._fold = fold
         self._series = series
         self._decode = decode
         self._meters = meters
+        self._dimensions: UsageDimensions = dimensions or NoDimensions()
 
     def run(self, tenant_id: UUID, start: datetime, end: datetime) -> Rebuilt:
         """Recompute a tenant's windows of every UTC day that [start, end) touches.
@@ -101,7 +104,8 @@ class Rebuild:
             usage = self._decode(
                 payload.body.encode(), recorded_at=payload.recorded_at, received_at=payload.received_at
             )
-            groups = group(usage.records)
+            dimensions = self._dimensions.of_records(tenant_id, usage.records, [payload.body])
+            groups = group(usage.records, dimensions)
             series = self._series.register(tenant_id, names_of(groups), seen_at=payload.received_at)
             merge(windows, aggregate(groups, series))
         return roll_up({key: facts for key, facts in windows.items() if day <= key.start < day + _DAY})

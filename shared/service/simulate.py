@@ -9,8 +9,8 @@ from typing import Final, TypeVar
 from shared.domain.meters import METERS
 from shared.domain.money import difference
 from shared.domain.rating.breakdown import meters_of
-from shared.service.ports import UsageReader
 from shared.service.question import Asked, Question, Questions, Rated
+from shared.service.reading_ports import UsageReader
 
 PLANS_MAX: Final = 5
 """Side by side."""

@@ -36,12 +36,23 @@ os._exit(0)
 """
 MODELS = ("sklearn", "scipy", "numpy", "pandas")
 SERVERS = ("granian", "gunicorn", "uvicorn", "aiohttp", "runtime", "benchmarks")
-NOBODY = frozenset(("sqlalchemy", "alembic", "stripe", "kubernetes", "prometheus_client", *MODELS, *SERVERS))
+DOCUMENTS = ("fpdf", "babel", "PIL", "fontTools")
+NOBODY = frozenset(
+    ("sqlalchemy", "alembic", "stripe", "kubernetes", "prometheus_client", *MODELS, *SERVERS, *DOCUMENTS)
+)
 OF_THE_API = frozenset(("pydantic", "pydantic_core", "flask_openapi3"))
 OF_POSTGRESQL = frozenset(("psycopg", "psycopg_pool", "psycopg_binary"))
 OF_REDIS = frozenset(("redis", "hiredis"))
 OF_RATING = frozenset(("shared.domain.plan", "shared.domain.cost"))
-OF_METERS = frozenset(("shared.domain.meter_definition", "shared.service.metering", "eventing.usage.metered"))
+OF_METERS = frozenset(
+    (
+        "shared.domain.meter_definition",
+        "shared.service.metering",
+        "eventing.usage.metered",
+        "shared.service.dimensions",
+        "eventing.usage.labels",
+    )
+)
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,15 @@ Written with decimals of 300 digits that raise where one would be rounded, and w
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, Context, Decimal, DivisionByZero, Inexact, InvalidOperation
+from fractions import Fraction
+from math import ceil, floor
 from typing import Any
 
 Json = Mapping[str, Any]
 EXACT = Context(prec=300, traps=[Inexact, InvalidOperation, DivisionByZero])
+WINDOW = timedelta(minutes=5)
 _DIVISORS = {"duration_ns": 1, "duration_ms": 10**6, "duration_seconds": 10**9}
 
 
@@ -43,6 +46,67 @@ def counted(meter: Json, records: Iterable[Json], start: datetime, end: datetime
         case _:
             _, total = max((at, value) for at, value, _ in values)
     return _total(meter, total)
+
+
+def percentile(meter: Json, records: Iterable[Json], start: datetime, end: datetime) -> Fraction:
+    """The same, of a percentile of records or of windows, those without anything among them."""
+    found: list[tuple[datetime, Fraction]] = []
+    for record in records:
+        at = datetime.fromisoformat(record["timestamp"])
+        if start <= at < end and _passes(meter, record):
+            found += [(at, Fraction(value)) for value, times in _values(meter, record) for _ in range(times)]
+    if not found:
+        return Fraction(0)
+    ordered = sorted(value for _, value in found)
+    if meter.get("of") == "window":
+        sums = [Fraction(0)] * ((end - start) // WINDOW)
+        for at, value in found:
+            sums[(at - start) // WINDOW] += value
+        ordered = sorted(sums)
+    rank = Fraction(meter["percentile"]) * (len(ordered) - 1) / 100
+    low, high = ordered[floor(rank)], ordered[min(floor(rank) + 1, len(ordered) - 1)]
+    return _total_of(meter, low + (rank - floor(rank)) * (high - low))
+
+
+def weighted_sum(
+    meter: Json, records: Iterable[Json], start: datetime, end: datetime, counting: timedelta
+) -> Fraction:
+    """The same, of a level that is held from each change on, over a counting period of this length."""
+    area, is_known = Fraction(0), False
+    for record in records:
+        at = datetime.fromisoformat(record["timestamp"])
+        if at >= end or not _passes(meter, record):
+            continue
+        less = _values({**meter, "value": meter["less"]}, record) if meter.get("less") else []
+        for value, times, sign in (
+            *((value, times, 1) for value, times in _values(meter, record)),
+            *((value, times, -1) for value, times in less),
+        ):
+            is_known = True
+            held = end - max(at, start)
+            area += sign * times * Fraction(value) * (held // timedelta(microseconds=1))
+    if not is_known:
+        return Fraction(0)
+    return _total_of(meter, max(area, Fraction(0)) / (counting // timedelta(microseconds=1)))
+
+
+def ledger(meter: Json, records: Iterable[Json], start: datetime, end: datetime) -> list[list[Fraction]]:
+    """The values of records in order of time; those of one instant in any."""
+    found: dict[datetime, list[Fraction]] = {}
+    for record in records:
+        at = datetime.fromisoformat(record["timestamp"])
+        if start <= at < end and _passes(meter, record):
+            for value, _ in _values(meter, record):
+                found.setdefault(at, []).append(Fraction(value))
+    return [sorted(found[at]) for at in sorted(found)]
+
+
+def _total_of(meter: Json, value: Fraction) -> Fraction:
+    if meter["rounding"] != "total":
+        return value
+    value = max(value, Fraction(meter.get("minimum") or 0))
+    step = meter.get("step")
+    return value if step is None else ceil(value / Fraction(step)) * Fraction(step)
 
 
 def _values(meter: Json, record: Json) -> list[tuple[Decimal, int]]:

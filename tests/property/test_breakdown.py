@@ -87,7 +87,7 @@ def test_the_breakdown_of_every_line_sums_to_it(
             check_sums(line.amount, plan.currency, shares)
             if meters_of(line) and not hasattr(price, "of"):
                 counted = sum((share.quantity or 0 for share in shares), Fraction(0))
-                used = [growth[user][meter] for user in growth for meter in meters_of(line)]
+                used = [growth[user].get(meter, Fraction(0)) for user in growth for meter in meters_of(line)]
                 assert counted == sum(used, Fraction(0))
 
 

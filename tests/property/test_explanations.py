@@ -1,6 +1,6 @@
 """An explanation comes to what the bill comes to, and a simulation with the tenant's own plan is the bill."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -16,10 +16,11 @@ from shared.domain.meters import quantities
 from shared.domain.money import total
 from shared.domain.period import Period, month_of
 from shared.domain.plan import Plan, Subscription
+from shared.domain.rating.selection import EVERYWHERE, Where
 from shared.domain.tenant import Tenant
 from shared.domain.usage import UsageRecord
 from shared.service.billing import CalculateBill
-from shared.service.explain import Explain, RevisionRef, ServiceRef
+from shared.service.explain import DimensionsRef, Explain, RevisionRef, SeriesRef, ServiceRef
 from shared.service.question import PlanChoice, Question, Questions
 from shared.service.simulate import Simulate
 from tests.shared.domain.rating.any_plan import plans
@@ -40,7 +41,6 @@ _uses = st.tuples(
     ),
 )
 uses = st.lists(_uses, max_size=6)
-SeriesRef = tuple[ServiceRef, RevisionRef]
 
 
 class SeriesUsage(FakeUsage):
@@ -53,7 +53,11 @@ class SeriesUsage(FakeUsage):
     def use(self, service: str, revision: str, at: datetime, **fields: int) -> None:
         facts = WindowFacts()
         facts.add_record(UsageRecord(service, at, **fields))  # type: ignore[arg-type]
-        name = ServiceRef(UUID(int=0), "default", service), RevisionRef(UUID(int=0), revision)
+        name = (
+            ServiceRef(UUID(int=0), "default", service),
+            RevisionRef(UUID(int=0), revision),
+            DimensionsRef(()),
+        )
         for usage in (self, self.of.setdefault(name, FakeUsage())):
             usage.record(at, facts.copy())
 
@@ -67,9 +71,15 @@ class SeriesUsage(FakeUsage):
         yield self
 
     def by_series(
-        self, tenant_id: UUID, start: datetime, end: datetime
+        self, tenant_id: UUID, spans: Sequence[Period], where: Where = EVERYWHERE
     ) -> Mapping[SeriesRef, Mapping[str, Fraction]]:
-        return {name: quantities(usage.total(tenant_id, start, end)) for name, usage in self.of.items()}
+        found: dict[SeriesRef, Mapping[str, Fraction]] = {}
+        for name, usage in self.of.items():
+            facts = WindowFacts()
+            for span in spans:
+                facts.add(usage.total(tenant_id, *span))
+            found[name] = quantities(facts)
+        return found if where.holds({}) else {}
 
 
 class System:

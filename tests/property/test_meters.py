@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,12 +15,13 @@ from hypothesis import strategies as st
 from shared.adapters.postgres.pool import Database
 from shared.domain.meter_definition import AGGREGATIONS, FIELDS, ROUNDINGS
 from shared.domain.windows import GRID
-from tests.property.meter_truth import counted
+from tests.property.meter_truth import counted, ledger, percentile, weighted_sum
 from tests.shared.service.metered import MeteredProduct
 
 Json = dict[str, Any]
 START = datetime(2025, 10, 14, 22, tzinfo=UTC)
 SPAN = timedelta(hours=30)
+OCTOBER = timedelta(days=31)
 QUICK = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=12)
 
 labels = st.dictionaries(st.sampled_from("ab"), st.sampled_from(["x", "y", 'q"\\,()\n', "", "é"]), max_size=2)
@@ -43,6 +45,13 @@ def meters(draw: st.DrawFn) -> Json:
         meter["rounding"] = "total" if rounding == "invocation" else rounding
     else:
         meter["value"] = draw(st.lists(fields, min_size=1, max_size=2))
+    if aggregation == "percentile":
+        meter["percentile"] = draw(st.sampled_from(("0", "50", "95", "99.9", "100")))
+        meter["of"] = draw(st.sampled_from((None, "window")))
+    if aggregation == "weighted_sum":
+        meter["less"] = draw(st.none() | st.lists(fields, min_size=1, max_size=2))
+    if aggregation == "sum" and rounding == "record":
+        meter["ledger"] = draw(st.booleans())
     if rounding == "invocation" or draw(st.booleans()):
         meter["step"] = draw(steps)
     if draw(st.booleans()):
@@ -124,14 +133,68 @@ def test_a_meter_comes_to_what_its_records_say_however_they_are_sent(
         while product.backfill.run():
             pass
 
-    bounds = sorted(START + chance.randrange(SPAN // GRID + 1) * GRID for _ in range(2))
+    bounds = sorted(START + number * GRID for number in chance.sample(range(SPAN // GRID + 1), 2))
     for start, end in ((START, START + SPAN), (bounds[0], bounds[1])):
         for number, meter in enumerate(defined):
-            got = product.quantity(tenant.id, f"m{number}", start, end) if start < end else Fraction(0)
-            assert got == Fraction(counted(meter, sent, start, end)), meter
+            check(product, tenant.id, f"m{number}", meter, sent, (start, end))
     stored = product.stored()
     product.rebuild.run(tenant.id, START, START + SPAN)
     assert product.stored() == stored
+
+
+@QUICK
+@given(
+    st.lists(meters(), min_size=1, max_size=6),
+    st.lists(records(), min_size=2, max_size=12),
+    st.randoms(use_true_random=False),
+)
+def test_nothing_is_left_of_what_is_voided_and_nothing_is_missing_of_what_came_by_who_knew_no_meter(
+    database: Database, defined: list[Json], sent: list[Json], chance: random.Random
+) -> None:
+    product, behind = MeteredProduct(database), MeteredProduct(database, refresh_s=3600)
+    product.now = behind.now = START + SPAN
+    slug = f"t{product.rows('SELECT count(*) FROM tenant')[0][0]}"
+    tenant = product.tenant(slug)
+    behind.send("0", sent[0], tenant=slug)
+    for number, meter in enumerate(defined):
+        product.meter(f"m{number}", **{"value": None, **meter}, tenant_id=slug)
+    for number, record in enumerate(sent[1:], start=1):
+        chance.choice((product, behind)).send(str(number), record, tenant=slug)
+        if chance.random() < 0.3:
+            product.fold_all()
+    product.fold_all()
+    product.backfill.freshen(tenant.id)
+    while product.backfill.run():
+        pass
+    gone = set(chance.sample(range(len(sent)), chance.randrange(len(sent))))
+    for number in gone:
+        product.void(str(number), slug)
+    left = [record for number, record in enumerate(sent) if number not in gone]
+    for number, meter in enumerate(defined):
+        check(product, tenant.id, f"m{number}", meter, left, (START, START + SPAN))
+
+
+def check(
+    product: MeteredProduct,
+    tenant_id: UUID,
+    name: str,
+    meter: Json,
+    sent: list[Json],
+    span: tuple[datetime, datetime],
+) -> None:
+    got = product.quantity(tenant_id, name, *span)
+    match meter["aggregation"]:
+        case "percentile":
+            assert got == percentile(meter, sent, *span), meter
+        case "weighted_sum":
+            assert got == weighted_sum(meter, sent, *span, OCTOBER), meter
+        case _:
+            assert got == Fraction(counted(meter, sent, *span)), meter
+    if meter.get("ledger"):
+        entries = iter(product.ledger(tenant_id, name, *span))
+        for of_instant in ledger(meter, sent, *span):
+            assert sorted(next(entries) for _ in of_instant) == of_instant
+        assert not [*entries]
 
 
 def _send(product: MeteredProduct, tenant: str, sent: list[Json], chance: random.Random) -> None:

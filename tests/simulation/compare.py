@@ -21,11 +21,13 @@ Period = tuple[datetime, datetime]
 
 @dataclass
 class Comparison:
-    """What was compared, and what differs; `refused` are bills of time without a plan."""
+    """What was compared, and what differs; `refused` are bills of time without a plan, `banded` lines of a
+    band."""
 
     months: int = 0
     bills: int = 0
     lines: int = 0
+    banded: int = 0
     refused: int = 0
     differences: list[str] = field(default_factory=list)
 
@@ -47,6 +49,7 @@ def compare(world: World, system: System, ledger: Ledger) -> Iterator[Comparison
             so_far.bills += 1
             so_far.refused += expected is None
             so_far.lines += len(expected.lines) if expected else 0
+            so_far.banded += sum("band" in line.part for line in expected.lines) if expected else 0
             found = _differences(expected, status, answer, period)
             so_far.differences += (f"{place}: {difference}" for difference in found)
         yield so_far

@@ -7,6 +7,7 @@ from typing import Any
 from shared.domain.errors import Conflict
 from tests.simulation.recompute.ledger import Ledger
 from tests.simulation.recompute.plans import Refused
+from tests.simulation.recompute.usage import LABEL
 from tests.simulation.records import with_more, without_last
 from tests.simulation.system import System
 from tests.simulation.world import DAY, Event, Offer, World
@@ -32,6 +33,8 @@ class Drive:
         for tenant in self.world.tenants:
             body = {"name": tenant.slug, "currency": tenant.currency, "timezone": tenant.zone}
             self._ask("POST", "/tenants", body, 201)
+            declared = {"dimensions": [LABEL], "effective_from": self.world.begins}
+            self._ask("PUT", f"/tenants/{tenant.slug}/dimensions", declared, 200)
             self.ledger.open(tenant.slug, tenant.zone, tenant.currency)
         for offer in self.world.offers:
             self._offer(offer)

@@ -8,7 +8,8 @@ from fractions import Fraction
 from itertools import accumulate
 from typing import Any, Final
 
-from tests.simulation.recompute.usage import METERS, Usage, records_of, summed
+from tests.simulation.recompute.bands import DAYS
+from tests.simulation.recompute.usage import LABEL, METERS, Usage, records_of, summed
 from tests.simulation.records import Delivery
 
 Price = dict[str, Any]
@@ -24,6 +25,7 @@ TOGETHER: Final = (
 )
 """Meters of one unit, that are counted together."""
 PRORATIONS: Final = ("seconds", "days", "fixed_30")
+VALUES: Final = ("spot", "", ["spot", "burst"])
 _SAMPLE: Final = 3_000
 
 
@@ -43,6 +45,7 @@ def prices_of(drawn: random.Random, expected: Expected, *, by_days: bool) -> Seq
         metered.append(_metered(drawn, expected, drawn.choice(tuple(METERS))))
     for number, price in enumerate(metered):
         price["name"] = f"price-{number}"
+    _divide(random.Random(str(metered)), metered[1:])
     drawn.shuffle(metered)
     prices = metered + [make(drawn, by_days) for make in (_flat, _licensed) if drawn.random() < 0.4]
     names = [price["name"] for price in metered]
@@ -56,6 +59,25 @@ def prices_of(drawn: random.Random, expected: Expected, *, by_days: bool) -> Seq
         percent = _text(Fraction(drawn.randint(1, 400), drawn.choice((10, 16))))
         prices.append({"kind": "percentage", "percent": percent, **_some(drawn, names), "name": "support"})
     return prices + _limits(drawn, [name for name in names if name not in discounted])
+
+
+def _divide(drawn: random.Random, prices: Sequence[Price]) -> None:
+    """Some count a part only: a band, which none overlaps, some values of the label, or both."""
+    at = sorted(drawn.sample(range(288), 3))
+    clocks = [f"{step // 12:02}:{step % 12 * 5:02}" for step in at]
+    days = list(DAYS)
+    drawn.shuffle(days)
+    bands = [
+        {"name": f"band-{n}", "from": clocks[n % 3], "to": clocks[(n + 1) % 3], "weekdays": some}
+        for n, some in enumerate([days[:4]] * 3 + [days[4:]] * 3)
+    ]
+    for price, band in zip(prices, bands, strict=False):
+        if price["kind"] == "reserved":
+            continue
+        if drawn.random() < 0.6:
+            price["band"] = band
+        if drawn.random() < 0.4:
+            price[drawn.choice(("where", "except"))] = {LABEL: drawn.choice(VALUES)}
 
 
 def _metered(drawn: random.Random, expected: Expected, meter: str) -> Price:

@@ -14,6 +14,7 @@ GRID: Final = timedelta(minutes=5)
 WRITTEN_IN: Final = (UTC, timezone(timedelta(hours=5, minutes=45)), timezone(-timedelta(hours=4)))
 MEMORIES_MB: Final = (128, 128, 256, 512, 1024, 1769, 3008, 0.5, 100.3, 333.333, 127.9999999)
 AT_A_BOUND, LATE, UNTIMED, REPEATED = 0.004, 0.003, 0.003, 0.002
+CAPACITIES: Final = ("", "spot", "burst", "")
 HELD_S_MAX: Final = 3 * 3600
 
 
@@ -95,6 +96,8 @@ def _record(drawn: random.Random, delivery: Delivery) -> dict[str, Any]:
         record |= {"cold_start": True} if n == 1 else {"cold_starts": 1 + int(drawn.random() * n)}
     if drawn.random() < 0.05:
         record |= {"namespace": "other", "labels": {"region": "eu", "path": f"/{n}"}}
+    if capacity := CAPACITIES[at.microsecond % len(CAPACITIES)]:
+        record["labels"] = {**record.get("labels", {}), "capacity": capacity}
     return record
 
 

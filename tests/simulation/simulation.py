@@ -60,6 +60,7 @@ def simulate(database: Database, *, records: int, seed: int, say: Say, forget: i
         "bills compared": compared.bills,
         "of them refused": compared.refused,
         "lines compared": compared.lines,
+        "of them of bands": compared.banded,
         "differences": len(compared.differences),
         "seconds of sending": f"{sent_s:.1f}",
         "seconds in all": f"{time.monotonic() - began:.1f}",

@@ -9,13 +9,18 @@ from uuid import UUID
 
 from eventing.types import SOURCE_HTTP_INGEST
 from eventing.usage import decode
+from eventing.usage.labels import read_labels
 from functions.billing_api.app import create_app
+from shared.adapters.postgres.dimension_book import PostgresUsageDimensions
+from shared.adapters.postgres.dimension_values import PostgresDimensionValues
 from shared.adapters.postgres.pool import Database
+from shared.adapters.postgres.registry import Registry
 from shared.adapters.postgres.series import PostgresSeries
 from shared.adapters.postgres.tenants import PostgresTenants
 from shared.adapters.postgres.usage import PostgresUsageLog
 from shared.adapters.system import new_id
 from shared.domain.errors import Conflict
+from shared.service.dimensions import Labelling
 from shared.service.ingest import IngestUsage
 from tests.functions.billing_api.fakes import KEY
 from tests.functions.billing_api.over_postgres import services_over
@@ -32,13 +37,17 @@ class System:
         self.now = now
         services, self._fold = services_over(database, self.clock)
         self._client = create_app(services).test_client()
-        tenants = PostgresTenants(database)
+        tenants, labelling = (
+            PostgresTenants(database),
+            Labelling(read_labels, PostgresDimensionValues(database)),
+        )
         self._ingest = IngestUsage(
             decode=decode,
             tenants=tenants,
             series=PostgresSeries(database, new_id),
             log=PostgresUsageLog(database),
             clock=self.clock,
+            dimensions=PostgresUsageDimensions(database, Registry(database, refresh_s=0), lambda: labelling),
         )
 
     def clock(self) -> datetime:

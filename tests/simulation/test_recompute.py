@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from tests.simulation.recompute.bands import is_in
 from tests.simulation.recompute.ledger import Ledger
-from tests.simulation.recompute.months import month_at, month_start
+from tests.simulation.recompute.months import bin_of, month_at, month_start
 from tests.simulation.recompute.numbers import rounded, written
 
 NOVEMBER, DECEMBER = datetime(2025, 11, 1, tzinfo=UTC), datetime(2025, 12, 1, tzinfo=UTC)
@@ -127,3 +128,33 @@ def test_money_rounds_half_away_from_zero_and_endless_amounts_to_18_digits() -> 
     assert rounded(Fraction("-0.125"), 2) == Fraction("-0.13")
     assert written(Fraction(1, 8)) == Fraction(1, 8)
     assert written(Fraction(2, 3)) == Fraction("0.666666666666666667")
+
+
+NIGHT = {"name": "night", "from": "22:00", "to": "06:00"}
+
+
+@pytest.mark.parametrize(
+    ("part", "calls"),
+    [
+        ({}, 1_111),
+        ({"band": NIGHT}, 1_110),
+        # 15 November 2025 is a Saturday.
+        ({"band": NIGHT | {"weekdays": ["sat"]}}, 1_100),
+        ({"where": {"capacity": "spot"}}, 101),
+        ({"band": NIGHT, "except": {"capacity": ["spot", "burst"]}}, 1_010),
+    ],
+)
+def test_a_price_of_a_part_counts_no_more(part: dict[str, Any], calls: int) -> None:
+    ledger = ledger_with(CALLS | part)
+    used = ((15, 12, 1, "spot"), (15, 2, 10, ""), (15, 22, 100, "spot"), (16, 5, 1_000, ""))
+    for day, hour, number, label in used:
+        at = datetime(2025, 11, day, hour, tzinfo=UTC)
+        use(ledger, at, invocations=number, **({"labels": {"capacity": label}} if label else {}))
+    assert total(ledger) == calls
+
+
+def test_a_time_that_clocks_show_twice_is_of_the_band_of_the_latest_that_they_have_shown() -> None:
+    # At 01:00 UTC on 26 October 2025 clocks in Berlin are set from 03:00 to 02:00.
+    band = {"from": "02:00", "to": "02:30"}
+    first = bin_of(datetime(2025, 10, 26, tzinfo=UTC))
+    assert [n for n in range(-12, 36) if is_in(band, "Europe/Berlin", first + n)] == list(range(6))

@@ -12,6 +12,7 @@ from functions.billing_api.references import blaming
 from functions.billing_api.schemas.common import read_instant
 from functions.billing_api.schemas.usage import UsageAggregate, UsageAggregateList, UsageAggregateQuery
 from shared.domain.errors import Rejected
+from shared.domain.rating.selection import EVERYWHERE
 from shared.domain.windows import WindowSize
 from shared.service.tenants import Tenants
 from shared.service.usage_report import UsageReport, UsageWindow, WindowFilter, WindowPosition
@@ -28,7 +29,7 @@ def usage_routes(tenants: Tenants, usage: UsageReport) -> APIBlueprint:
         found = usage.windows(
             _filter(query, tenants),
             limit=query.limit + 1,
-            after=read_cursor(_LIST, query.cursor, _read_position),
+            after=_after(query),
         )
         windows, next_cursor = page(found.windows, query.limit, _write_position)
         return answer(
@@ -53,19 +54,28 @@ def _filter(query: UsageAggregateQuery, tenants: Tenants) -> WindowFilter:
         start=query.start_time,
         end=query.end_time,
         window_size=query.window_size,
+        by=query.by or (),
+        where=query.where or EVERYWHERE,
     )
 
 
+def _after(query: UsageAggregateQuery) -> WindowPosition | None:
+    after = read_cursor(_LIST, query.cursor, _read_position)
+    if after is not None and len(after.values) != len(query.by or ()):
+        raise Rejected.because("cursor", "is not a next_cursor of a list by these dimensions")
+    return after
+
+
 def _write_position(window: UsageWindow) -> str:
-    tenant_id, size, start, service_id, revision_id = window.position
+    tenant_id, size, start, service_id, revision_id, values = window.position
     return write_cursor(
-        _LIST, str(tenant_id), size.value, start.isoformat(), str(service_id), str(revision_id)
+        _LIST, str(tenant_id), size.value, start.isoformat(), str(service_id), str(revision_id), *values
     )
 
 
 def _read_position(
-    tenant_id: str, size: str, start: str, service_id: str, revision_id: str
+    tenant_id: str, size: str, start: str, service_id: str, revision_id: str, *values: str
 ) -> WindowPosition:
     return WindowPosition(
-        UUID(tenant_id), WindowSize(size), read_instant(start), UUID(service_id), UUID(revision_id)
+        UUID(tenant_id), WindowSize(size), read_instant(start), UUID(service_id), UUID(revision_id), values
     )

@@ -18,6 +18,7 @@ from functions.billing_api.schemas.common import (
     Text,
     Time,
 )
+from functions.billing_api.schemas.dimensions import DimensionsShare
 from functions.billing_api.schemas.prices import Tier, is_empty
 from functions.billing_api.schemas.questions import BillRequest
 from shared.domain.meters import METERS, Meter
@@ -40,7 +41,8 @@ _EQUAL_ONES: Final = "a record of several invocations without durations_ns count
 
 class ExplainRequest(BillRequest):
     by: Annotated[
-        Literal["service", "revision"], Field(description="How far down the breakdown of each line goes.")
+        Literal["service", "revision", "dimensions"],
+        Field(description="How far down a breakdown goes."),
     ] = "revision"
     top: Annotated[
         int,
@@ -60,6 +62,7 @@ class RevisionShare(Answer):
     quantity: Annotated[DecimalText | None, Field(exclude_if=is_none)] = None
     amount: Money
     merged: Annotated[int, Field(exclude_if=is_empty)] = 0
+    shares: Annotated[list[DimensionsShare], Field(exclude_if=is_empty)] = []
 
     @classmethod
     def of(cls, share: Share) -> Self:
@@ -70,6 +73,7 @@ class RevisionShare(Answer):
             quantity=_quantity(share),
             amount=share.amount,
             merged=share.merged,
+            shares=[DimensionsShare.of(beneath) for beneath in share.shares],
         )
 
 
@@ -270,7 +274,7 @@ def _quantity(share: Share) -> str | None:
 def _tier(explained: explain.ExplainedLine) -> ReachedTier | None:
     if not isinstance(explained.price, Tiered):
         return None
-    number = int(explained.line.part.removeprefix("tier "))
+    number = int(explained.line.part.rpartition("tier ")[2])
     over, tier = list(spans(explained.price.tiers))[number - 1]
     return ReachedTier(
         number=number,

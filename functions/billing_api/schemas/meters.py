@@ -12,6 +12,7 @@ from shared.domain.meter_definition import (
     AGGREGATIONS,
     DIMENSION_VALUES_MAX,
     DIMENSIONS_MAX,
+    DIRECTIONS,
     FIELDS_MAX,
     ROUNDINGS,
 )
@@ -27,9 +28,24 @@ _VERSION: Final = {
         "anyOf": [_FIELD, {"type": "array", "items": _FIELD, "minItems": 1, "maxItems": FIELDS_MAX}],
         "description": "What a record counts for: a field, or the product of two.",
     },
-    "of": {**_TEXT, "description": "What a unique count tells apart: `request_id` or `labels.<name>`."},
+    "of": {
+        **_TEXT,
+        "description": "What a unique count tells apart: `request_id` or `labels.<name>`. A percentile of "
+        "`window` is one of the sums of windows of 5 minutes, else of the values of records.",
+    },
+    "percentile": {**_DECIMAL, "description": "Which one, from 0 to 100."},
+    "less": {
+        "anyOf": [_FIELD, {"type": "array", "items": _FIELD, "minItems": 1, "maxItems": FIELDS_MAX}],
+        "description": "By how much a record lowers the level of a weighted sum, which `value` raises.",
+    },
+    "ledger": {
+        "type": "boolean",
+        "default": False,
+        "description": "Whether the values of records are kept one by one, for prices per event.",
+    },
     "rounding": {"enum": list(ROUNDINGS), "default": "record"},
-    "step": {**_DECIMAL, "description": "Values are rounded up to a multiple of it."},
+    "step": {**_DECIMAL, "description": "Values are rounded to a multiple of it."},
+    "towards": {"enum": list(DIRECTIONS), "default": "up", "description": "Which multiple of the step."},
     "minimum": {**_DECIMAL, "description": "The least that a value counts for."},
     "where": {
         "type": "object",
@@ -97,11 +113,15 @@ class MeterVersion(Answer):
     version: int
     effective_from: Time | None
     created_at: Time
-    aggregation: Literal["sum", "count", "max", "latest", "unique"]
+    aggregation: Literal["sum", "count", "max", "latest", "unique", "percentile", "weighted_sum"]
     value: list[str]
     of: str | None
+    percentile: Exact | None
+    less: list[str]
+    ledger: bool
     rounding: Literal["invocation", "record", "total"]
     step: Exact | None
+    towards: Literal["up", "nearest"]
     minimum: Exact | None
     where: dict[str, str]
     dimensions: list[str]
@@ -119,8 +139,12 @@ class MeterVersion(Answer):
             aggregation=version.aggregation,  # type: ignore[arg-type]  # checked by the domain
             value=list(version.fields),
             of=version.of or None,
+            percentile=version.percentile,
+            less=list(version.less),
+            ledger=version.ledger,
             rounding=version.rounding,  # type: ignore[arg-type]  # checked by the domain
             step=version.step,
+            towards=version.towards,  # type: ignore[arg-type]  # checked by the domain
             minimum=version.minimum,
             where=dict(version.where),
             dimensions=list(version.dimensions),

@@ -2,10 +2,17 @@
 
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import ConfigDict, Field, TypeAdapter
 
 from functions.billing_api.schemas.common import Answer, Exact
 from shared.domain.rating.kinds import Price as DomainPrice
+
+_CLOCK: Final = r"^([01]\d|2[0-3]):[0-5]\d$"
+
+
+def is_absent(value: object) -> bool:
+    """Whether a field that may be zero is left out of an answer."""
+    return value is None
 
 
 def is_empty(value: object) -> bool:
@@ -19,6 +26,7 @@ Meters = Annotated[
     tuple[str, ...],
     Field(description="Meters of one unit, counted together instead of `meter`.", exclude_if=is_empty),
 ]
+OptionalExact = Annotated[Exact | None, Field(exclude_if=is_absent)]
 Scope = Annotated[
     tuple[str, ...],
     Field(description="Names of earlier prices; absent for all of them.", exclude_if=is_empty),
@@ -34,7 +42,35 @@ class Tier(Answer):
     flat: Annotated[Exact, Field(description="Once a calendar month in which the tier is reached.")]
 
 
-class PerUnitPrice(Answer):
+class Band(Answer):
+    """From a time of day up to another, of the next day where that is not later, by clocks of the tenant's
+    zone. It begins on `weekdays`."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    name: str
+    start: Annotated[str, Field(alias="from", pattern=_CLOCK)]
+    end: Annotated[str, Field(alias="to", pattern=_CLOCK)]
+    weekdays: tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...]
+
+
+class CountingPrice(Answer):
+    """Which part of its meters a price counts; all where nothing is said."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    band: Annotated[Band | None, Field(description="Only what is used in it.", exclude_if=is_empty)] = None
+    where: Annotated[
+        dict[str, tuple[str, ...]],
+        Field(description="Only usage with these values of dimensions.", exclude_if=is_empty),
+    ] = {}
+    without: Annotated[
+        dict[str, tuple[str, ...]],
+        Field(alias="except", description="No usage with these.", exclude_if=is_empty),
+    ] = {}
+
+
+class PerUnitPrice(CountingPrice):
     """`amount` for every `per` units of `meter`, beyond the first `included` of each calendar month."""
 
     kind: Literal["per_unit"]
@@ -46,7 +82,7 @@ class PerUnitPrice(Answer):
     included: Exact
 
 
-class GraduatedPrice(Answer):
+class GraduatedPrice(CountingPrice):
     """Each unit of a calendar month costs what the tier that it lies in says. A line for each tier."""
 
     kind: Literal["graduated"]
@@ -56,7 +92,7 @@ class GraduatedPrice(Answer):
     tiers: tuple[Tier, ...]
 
 
-class VolumePrice(Answer):
+class VolumePrice(CountingPrice):
     """All units of a calendar month cost what the tier says that their sum lies in. A line for each tier.
 
     Where usage moves on to another tier, the line of the one left is negative.
@@ -69,7 +105,7 @@ class VolumePrice(Answer):
     tiers: tuple[Tier, ...]
 
 
-class PackagePrice(Answer):
+class PackagePrice(CountingPrice):
     """`amount` for every started package of `size` units, beyond the first `included` of each month."""
 
     kind: Literal["package"]
@@ -126,6 +162,24 @@ class PercentagePrice(Answer):
     of: Scope = ()
 
 
+class PerEventPrice(Answer):
+    """`percent` of the value of each event of a custom meter with a ledger, and `fixed`.
+
+    In order of time, the events of a calendar month are free until there were `free_events`, or until they
+    came to `free_amount`, whichever comes first. A field that is absent limits nothing.
+    """
+
+    kind: Literal["per_event"]
+    name: Name = ""
+    meter: str
+    percent: Exact
+    fixed: Exact
+    free_events: OptionalExact = None
+    free_amount: OptionalExact = None
+    minimum: Annotated[OptionalExact, Field(description="The least that an event costs.")] = None
+    maximum: Annotated[OptionalExact, Field(description="The most that an event costs.")] = None
+
+
 class MinimumSpendPrice(Answer):
     """What earlier prices lack of `minimum` in a calendar month, charged where the month ends."""
 
@@ -165,6 +219,7 @@ Price = Annotated[
     | FlatPrice
     | LicensedPrice
     | PercentagePrice
+    | PerEventPrice
     | MinimumSpendPrice
     | MaximumSpendPrice
     | FreeValuePrice,
@@ -174,4 +229,4 @@ _ADAPTER: Final[TypeAdapter[Price]] = TypeAdapter(Price)
 
 
 def price_of(price: DomainPrice) -> Price:
-    return _ADAPTER.validate_python(price, from_attributes=True)
+    return _ADAPTER.validate_python(price.to_dict())

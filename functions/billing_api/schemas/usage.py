@@ -18,6 +18,7 @@ from functions.billing_api.schemas.common import (
     TenantRef,
     Time,
 )
+from functions.billing_api.schemas.dimensions import By, WhereQuery
 from shared.domain.aggregate import WindowKey
 from shared.domain.money import exact_text
 from shared.domain.usage import TEXT_MAX
@@ -41,10 +42,13 @@ class UsageAggregateQuery(PageQuery):
         WindowSize | None,
         Field(description="Every size counts all usage: to add windows up, ask for one size."),
     ] = None
+    by: By | None = None
+    where: WhereQuery | None = None
 
 
 class UsageAggregate(Answer):
-    """The usage of one revision of one service in one window, half-open and UTC.
+    """The usage of one revision of one service in one window, half-open and UTC; with `by`, that of certain
+    values of dimensions only.
 
     `billed_1ms_ms` and `billed_100ms_ms` are durations, rounded up for each invocation; `mb_ms` is memory
     times duration, exact.
@@ -77,6 +81,13 @@ class UsageAggregate(Answer):
     egress_bytes: int
     provisioned_ms: int
     mb_ms: DecimalText
+    dimensions: Annotated[
+        dict[str, str],
+        Field(
+            description='Of the dimensions of `by`; "" where none was declared or given.',
+            exclude_if=lambda values: not values,
+        ),
+    ] = {}
 
     @classmethod
     def of(cls, window: UsageWindow) -> Self:

@@ -38,6 +38,14 @@ class StoredPayload(NamedTuple):
     received_at: datetime
 
 
+class CountedPayload(NamedTuple):
+    body: str
+    recorded_at: datetime
+    received_at: datetime
+    event_key: UUID
+    seq: int
+
+
 _DELTAS_MAX: Final = 2_000
 _DELTA_BYTES_MAX: Final = 8 * 1024 * 1024
 """Half a second of work, for which others that want the shard wait."""
@@ -226,10 +234,10 @@ class PostgresRebuild(PostgresFold):
         )
         return dict(read_window(row) for row in rows)
 
-    def payloads(self, tenant_id: UUID, start: datetime, end: datetime) -> Iterator[StoredPayload]:
+    def payloads(self, tenant_id: UUID, start: datetime, end: datetime) -> Iterator[CountedPayload]:
         with self._connection.cursor(name="payloads") as cursor:
             cursor.execute(
-                "SELECT body, recorded_at, received_at FROM payload p"
+                "SELECT body, recorded_at, received_at, event_key, seq FROM payload p"
                 " WHERE tenant_id = %s AND touches_from < %s AND touches_until > %s"
                 " AND NOT EXISTS (SELECT FROM usage_void v"
                 "  WHERE (v.tenant_id, v.event_key) = (p.tenant_id, p.event_key))"
@@ -238,7 +246,7 @@ class PostgresRebuild(PostgresFold):
                 (tenant_id, end, start),
             )
             for row in cursor:
-                yield StoredPayload(*row)
+                yield CountedPayload(*row)
 
     def replace(self, tenant_id: UUID, keys: Collection[WindowKey], windows: Windows) -> None:
         tenant_keys = key_columns((tenant_id, key) for key in keys)

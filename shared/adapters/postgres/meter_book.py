@@ -3,11 +3,11 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
-from time import monotonic
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from shared.adapters.postgres.pool import Database
+from shared.adapters.postgres.registry import Registry
 from shared.domain.aggregate import Series, SeriesName
 from shared.domain.errors import Unavailable
 from shared.domain.usage import Part
@@ -19,25 +19,20 @@ if TYPE_CHECKING:  # imported once there is a meter, so that without any nobody 
 
 logger = logging.getLogger(__name__)
 
-REFRESH_S: Final = 5.0
-"""What is accepted meanwhile by older meters is computed anew; see `meter_stale_day`."""
-
 
 class PostgresUsageMeters:
-    """UsageMeters. `metering` is asked for when the first tenant has a meter.
+    """UsageMeters. `metering` is asked for when the first tenant has a meter. What is accepted by older
+    meters than there are is computed anew; see `meter_stale_day`.
 
     Usage is accepted whatever becomes of its meters: where they fail, none are known, and the day is computed
     anew later.
     """
 
-    def __init__(
-        self, database: Database, metering: "Callable[[], Metering]", *, refresh_s: float = REFRESH_S
-    ) -> None:
+    def __init__(self, database: Database, registry: Registry, metering: "Callable[[], Metering]") -> None:
         self._database = database
+        self._registry = registry
         self._metering = metering
-        self._refresh_s = refresh_s
         self._lock = Lock()
-        self._asked_at = float("-inf")
         self._revision = 0
         self._shared: Sequence[MeterDefinition] = ()
         self._own: Mapping[UUID, Sequence[MeterDefinition]] = {}
@@ -60,21 +55,12 @@ class PostgresUsageMeters:
         return self._revision > 0
 
     def _known(self, tenant_id: UUID) -> "tuple[int, Sequence[MeterDefinition]]":
-        if monotonic() - self._asked_at >= self._refresh_s:
-            self._refresh()
+        if self._registry.known().meters != self._revision:
+            self._load()
         with self._lock:
             if not self._revision:
                 return 0, ()
             return self._revision, (*self._shared, *self._own.get(tenant_id, ()))
-
-    def _refresh(self) -> None:
-        asked_at = monotonic()
-        with self._database.statement() as connection:
-            row = connection.execute("SELECT revision FROM meter_registry").fetchone()
-        assert row is not None, "the table has one row"
-        if row[0] != self._revision:
-            self._load()
-        self._asked_at = asked_at
 
     def _load(self) -> None:
         from shared.adapters.postgres.meter_rows import SELECTED, meter_of

@@ -6,11 +6,14 @@ from fractions import Fraction
 from typing import Final
 from uuid import UUID
 
+from shared.adapters.postgres.meter_levels import held_between
+from shared.adapters.postgres.meter_percentiles import percentile_between
 from shared.adapters.postgres.meter_rows import meters_of
 from shared.adapters.postgres.pool import Connection
 from shared.domain.errors import Fault
-from shared.domain.meter_definition import UNIQUE, MeterDefinition
+from shared.domain.meter_definition import PERCENTILE, UNIQUE, WEIGHTED_SUM, MeterDefinition
 from shared.domain.metering.quantity import MeterTotal, Uncomputed, VersionTotal, quantity, uncomputed
+from shared.domain.usage import EARLIEST
 from shared.domain.windows import WindowRange, cover
 
 _RANGES: Final = """
@@ -34,7 +37,7 @@ _OPEN: Final = b"""
 """
 _STALE: Final = b"SELECT min(day) FROM meter_stale_day WHERE tenant_id = %s AND day >= %s AND day < %s"
 
-_Range = tuple[UUID, int, WindowRange]
+MeterRange = tuple[UUID, int, WindowRange]
 
 
 def quantities(
@@ -45,11 +48,34 @@ def quantities(
     In the snapshot of the connection's transaction. Raises Uncomputed where that is not known.
     """
     meters = [meter for meter in meters_of(connection, tenant_id) if meter.name in names]
-    _require_computed(connection, tenant_id, names, meters, start, end)
-    ranges = [one for meter in meters for one in _ranges(meter, start, end)]
+    require_computed(connection, tenant_id, names, meters, start, end)
+    levels = [meter for meter in meters if meter.aggregation == WEIGHTED_SUM]
+    if levels:
+        # What they were at the start is what changed before.
+        require_computed(connection, tenant_id, (), levels, EARLIEST, end)
+    read = {PERCENTILE: percentile_between, WEIGHTED_SUM: held_between}
+    of_their_own = {
+        meter.price_name: read[meter.aggregation](connection, tenant_id, meter, start, end)
+        for meter in meters
+        if meter.aggregation in read
+    }
+    others = [meter for meter in meters if meter.aggregation not in read]
+    return {**of_their_own, **_added_up(connection, tenant_id, others, start, end)}
+
+
+def _added_up(
+    connection: Connection,
+    tenant_id: UUID,
+    meters: Sequence[MeterDefinition],
+    start: datetime,
+    end: datetime,
+) -> Mapping[str, Fraction]:
+    if not meters:
+        return {}
+    ranges = [one for meter in meters for one in ranges_of(meter, start, end)]
     totals: dict[UUID, list[VersionTotal]] = {}
     for meter_id, version, total, count, most, latest_at, latest in connection.execute(
-        _TOTALS, (*_columns(ranges), tenant_id)
+        _TOTALS, (*columns_of(ranges), tenant_id)
     ):
         of = VersionTotal(version, Fraction(total), int(count), Fraction(most), latest_at, Fraction(latest))
         totals.setdefault(meter_id, []).append(of)
@@ -57,25 +83,23 @@ def quantities(
     counted = {meter.id for meter in meters if meter.aggregation == UNIQUE}
     if counted:
         of_unique = [one for one in ranges if one[0] in counted]
-        unique = dict(connection.execute(_UNIQUE, (*_columns(of_unique), tenant_id)).fetchall())
+        unique = dict(connection.execute(_UNIQUE, (*columns_of(of_unique), tenant_id)).fetchall())
     return {
         meter.price_name: quantity(meter, MeterTotal(totals.get(meter.id, ()), unique.get(meter.id, 0)))
         for meter in meters
     }
 
 
-def _ranges(meter: MeterDefinition, start: datetime, end: datetime) -> list[_Range]:
+def ranges_of(meter: MeterDefinition, start: datetime, end: datetime) -> list[MeterRange]:
     """Each version's share of the time; they change at starts of UTC days, as windows of any size do."""
-    ranges: list[_Range] = []
-    for version in meter.versions:
-        since = max(start, version.effective_from or start)
-        until = min(end, meter.end_of(version) or end)
-        if since < until:
-            ranges += ((meter.id, version.number, of) for of in cover(since, until))
-    return ranges
+    return [
+        (meter.id, number, of)
+        for number, since, until in meter.spans(start, end)
+        for of in cover(since, until)
+    ]
 
 
-def _columns(ranges: Sequence[_Range]) -> tuple[list[object], ...]:
+def columns_of(ranges: Sequence[MeterRange]) -> tuple[list[object], ...]:
     return (
         [meter_id for meter_id, _, _ in ranges],
         [version for _, version, _ in ranges],
@@ -85,7 +109,7 @@ def _columns(ranges: Sequence[_Range]) -> tuple[list[object], ...]:
     )
 
 
-def _require_computed(
+def require_computed(
     connection: Connection,
     tenant_id: UUID,
     names: Collection[str],
@@ -93,6 +117,7 @@ def _require_computed(
     start: datetime,
     end: datetime,
 ) -> None:
+    """Raises Uncomputed where what these meters count in [start, end) is not known."""
     by_id = {meter.id: meter for meter in meters}
     faults = [
         Fault("meter", f"no meter {name!r} is defined")

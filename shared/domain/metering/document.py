@@ -8,7 +8,7 @@ from uuid import UUID
 
 from shared.domain.document import TEXT_MAX, Document
 from shared.domain.errors import Fault, Rejected
-from shared.domain.meter_definition import COUNT, RECORD, MeterDefinition, MeterVersion, where_of
+from shared.domain.meter_definition import COUNT, RECORD, UP, MeterDefinition, MeterVersion, where_of
 from shared.domain.rating.fields import read_texts
 from shared.domain.tenant import Tenant
 
@@ -70,8 +70,12 @@ def version_to_dict(version: MeterVersion) -> dict[str, object]:
         "aggregation": version.aggregation,
         "value": list(version.fields),
         "of": version.of or None,
+        "percentile": None if version.percentile is None else f"{version.percentile:f}",
+        "less": list(version.less),
+        "ledger": version.ledger,
         "rounding": version.rounding,
         "step": None if version.step is None else f"{version.step:f}",
+        "towards": version.towards,
         "minimum": None if version.minimum is None else f"{version.minimum:f}",
         "where": dict(version.where),
         "dimensions": list(version.dimensions),
@@ -98,8 +102,11 @@ def _read_version(
     if aggregation == COUNT and not fields:
         fields = (_COUNTED,)
     of = "" if document.value("of") is None else document.text("of")
+    percentile, less = _decimal(document, "percentile"), _texts(document, "less")
+    ledger = document.flag("ledger", default=False)
     rounding = RECORD if document.value("rounding") is None else document.text("rounding")
     step, minimum = _decimal(document, "step"), _decimal(document, "minimum")
+    towards = UP if document.value("towards") is None else document.text("towards")
     where = where_of(_filters(document))
     dimensions = read_texts(document, "dimensions") if document.value("dimensions") != [] else ()
     return lambda: MeterVersion(
@@ -109,8 +116,12 @@ def _read_version(
         aggregation=aggregation,
         fields=fields,
         of=of,
+        percentile=percentile,
+        less=less,
+        ledger=ledger,
         rounding=rounding,
         step=step,
+        towards=towards,
         minimum=minimum,
         where=where,
         dimensions=dimensions,

@@ -2,12 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from fractions import Fraction
+from math import floor
+from typing import Final, NamedTuple
 
 from shared.domain.errors import Fault, Rejected
 from shared.domain.meter_definition import COUNT, LATEST, MAX, SUM, TOTAL, MeterDefinition, MeterVersion
 from shared.domain.metering.values import rounded
+from shared.domain.period import Period
+from shared.domain.windows import GRID
+
+_MICROSECOND: Final = timedelta(microseconds=1)
 
 
 class Uncomputed(Rejected):
@@ -34,6 +40,14 @@ class MeterTotal:
     unique: int = 0
 
 
+class Ranked(NamedTuple):
+    """Of `n` values, in order, the two between which a percentile lies."""
+
+    n: int
+    low: Fraction
+    high: Fraction
+
+
 def quantity(meter: MeterDefinition, total: MeterTotal) -> Fraction:
     """In the meter's unit. Zero where nothing counted.
 
@@ -57,6 +71,26 @@ def quantity(meter: MeterDefinition, total: MeterTotal) -> Fraction:
     if meter.aggregation == LATEST:
         return read(last.latest, last.version)
     return read(Fraction(total.unique), max(of.version for of in total.versions))
+
+
+def percentile(meter: MeterDefinition, values: Ranked, end: datetime) -> Fraction:
+    """By linear interpolation at rank p(n - 1), as the version in force before `end` reads it."""
+    version = _last(meter, end)
+    assert version.percentile is not None
+    rank = Fraction(version.percentile) * (values.n - 1) / 100
+    return _read(version, values.low + (rank - floor(rank)) * (values.high - values.low))
+
+
+def held(meter: MeterDefinition, unit_ns: Fraction, counting: Period, end: datetime) -> Fraction:
+    """The level that comes to so many units times ns, held for all of the counting period; never negative."""
+    length_ns = (counting.end - counting.start) // _MICROSECOND * 1_000
+    return _read(_last(meter, end), max(unit_ns, Fraction(0)) / length_ns)
+
+
+def _last(meter: MeterDefinition, end: datetime) -> MeterVersion:
+    version = meter.version_at(end - GRID)
+    assert version is not None, "something was counted"
+    return version
 
 
 def _read(version: MeterVersion, value: Fraction) -> Fraction:

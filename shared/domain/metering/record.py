@@ -10,7 +10,7 @@ class MeteredRecord(NamedTuple):
     """A record in whole units, and beside it what the windows of facts have no need of.
 
     `missing` are fields of meters that were not sent and for which nothing stands in. `quantities` are
-    decimal numbers as text.
+    decimal numbers as text. `position` is the record's place in its payload.
     """
 
     usage: UsageRecord
@@ -18,3 +18,4 @@ class MeteredRecord(NamedTuple):
     request_id: str | None
     quantities: Mapping[str, str]
     missing: frozenset[str]
+    position: int

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from fractions import Fraction
-from math import ceil
+from math import ceil, floor
 
 from shared.domain.meter_definition import (
     INVOCATION,
@@ -10,6 +10,7 @@ from shared.domain.meter_definition import (
     QUANTITY,
     REQUEST,
     TOTAL,
+    UP,
     MeterVersion,
 )
 from shared.domain.metering.record import MeteredRecord
@@ -19,6 +20,7 @@ _SECOND_NS = 10**9
 _MB = 2**20
 _DURATIONS = {"duration_ns": 1, "duration_ms": _MS_NS, "duration_seconds": _SECOND_NS}
 _PER_INVOCATION = "memory_mb"
+_HALF = Fraction(1, 2)
 
 
 def values(version: MeterVersion, record: MeteredRecord) -> list[tuple[Fraction, int]]:
@@ -26,7 +28,22 @@ def values(version: MeterVersion, record: MeteredRecord) -> list[tuple[Fraction,
 
     Per invocation, a record of n without `durations_ns` is n equal ones, and one of none has no value.
     """
-    totals = [_total(name, record) for name in version.fields]
+    return _values(version, version.fields, record)
+
+
+def change(version: MeterVersion, record: MeteredRecord) -> Fraction | None:
+    """By how much the record changes the level of a weighted sum; None where it says nothing of it."""
+    more = values(version, record)
+    less = _values(version, version.less, record) if version.less else []
+    if not more and not less:
+        return None
+    return _sum(more) - _sum(less)
+
+
+def _values(
+    version: MeterVersion, fields: Sequence[str], record: MeteredRecord
+) -> list[tuple[Fraction, int]]:
+    totals = [_total(name, record) for name in fields]
     known = [total for total in totals if total is not None]
     if len(known) < len(totals):
         return []
@@ -37,23 +54,28 @@ def values(version: MeterVersion, record: MeteredRecord) -> list[tuple[Fraction,
         return []
     shares = [
         total if name == _PER_INVOCATION else total / usage.invocations
-        for name, total in zip(version.fields, known, strict=True)
+        for name, total in zip(fields, known, strict=True)
     ]
-    if usage.durations_ns is None or not _DURATIONS.keys() & set(version.fields):
+    if usage.durations_ns is None or not _DURATIONS.keys() & set(fields):
         return [(rounded(version, _product(shares)), usage.invocations)]
     return [
-        (rounded(version, _product(_with_duration(version.fields, shares, duration_ns))), 1)
+        (rounded(version, _product(_with_duration(fields, shares, duration_ns))), 1)
         for duration_ns in usage.durations_ns
     ]
 
 
+def _sum(counted: Sequence[tuple[Fraction, int]]) -> Fraction:
+    return sum((value * times for value, times in counted), Fraction(0))
+
+
 def rounded(version: MeterVersion, value: Fraction) -> Fraction:
-    """At least the minimum, and then up to a multiple of the step."""
+    """At least the minimum, and then to a multiple of the step: the next one, or the nearest."""
     if version.minimum is not None:
         value = max(value, Fraction(version.minimum))
     if version.step is not None:
         step = Fraction(version.step)
-        value = ceil(value / step) * step
+        steps = value / step
+        value = step * (ceil(steps) if version.towards == UP else floor(steps + _HALF))
     return value
 
 

@@ -6,28 +6,31 @@ from decimal import Decimal
 from fractions import Fraction
 from itertools import groupby
 from math import floor
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from shared.domain import money
 from shared.domain.period import Period
 from shared.domain.plan import PlanVersion
 from shared.domain.rating.charge import Cumulative
+from shared.domain.rating.counter import Counter
 from shared.domain.rating.kinds import Price
 from shared.domain.rating.line import LineItem
+from shared.domain.rating.selection import Key
 
 Path = tuple[Hashable, ...]
 """Who used something, from the widest to the narrowest: a service, a revision of it. () is the account
 itself, which owes what no usage brought about. Any level is one more key of the path."""
 
 ACCOUNT: Path = ()
-Used = Mapping[Path, Mapping[str, Fraction]]
-"""The quantity of each meter over the time of a line, by who used it."""
+Used = Mapping[Path, Mapping[Any, Fraction]]
+"""The quantity of each meter, and of each part of one that a price counts, over the time of a line, by who
+used it."""
 
 
-class _Nothing(dict[str, Fraction]):
+class _Nothing(dict[Key, Fraction]):
     """No usage of any meter there is."""
 
-    def __missing__(self, meter: str) -> Fraction:
+    def __missing__(self, key: Key) -> Fraction:
         return Fraction(0)
 
 
@@ -90,7 +93,7 @@ def breakdowns(
     broken_down: list[tuple[Share, ...]] = []
     for number, (line, price) in enumerate(lines):
         scope = _scope(lines[:number], price)
-        quantities = None if scope is not None else _quantities(line, used)
+        quantities = None if scope is not None else _quantities(line, price, used)
         weights = quantities if scope is None else _summed(charged[index] for index in scope)
         proportions = _proportions(weights or {})
         charged.append({path: line.exact_amount * share for path, share in proportions.items()})
@@ -109,6 +112,12 @@ def line_prices(version: PlanVersion, counting: Period) -> tuple[Price, ...]:
         usage = replace(usage, charges=(*usage.charges, *charges), owed=(*usage.owed, *owed))
         of_lines += [price] * len(charges)
     return tuple(of_lines)
+
+
+def keys_of(price: Price) -> tuple[Key, ...]:
+    """What a price counts, as quantities are asked for it; none where it counts time or money."""
+    counter = getattr(price, "counter", None)
+    return counter.keys if isinstance(counter, Counter) else ()
 
 
 def meters_of(line: LineItem) -> tuple[str, ...]:
@@ -139,13 +148,13 @@ def _scope(earlier: Sequence[PricedLine], price: Price) -> Sequence[int] | None:
     return [at for at, (line, _) in enumerate(earlier) if not of or line.price in of]
 
 
-def _quantities(line: LineItem, used: Used) -> Mapping[Path, Fraction] | None:
-    meters = meters_of(line)
-    if not meters:
+def _quantities(line: LineItem, price: Price, used: Used) -> Mapping[Path, Fraction] | None:
+    keys = keys_of(price) or meters_of(line)
+    if not keys:
         return None
     # Custom meters are not told apart by series here: what is not known falls to the account.
     quantities = {
-        path: sum((of.get(meter, Fraction(0)) for meter in meters), Fraction(0)) for path, of in used.items()
+        path: sum((of.get(key, Fraction(0)) for key in keys), Fraction(0)) for path, of in used.items()
     }
     if any(quantities.values()):
         return quantities

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
-from typing import Final
+from typing import Any, Final
 
 from shared.domain.period import Period, Term
 
@@ -50,7 +50,7 @@ class Cumulative:
     package look at `quantities` of a meter (or of several); flat and licensed fees at how far `at` lies
     in `period`; a minimum at whether `at` is its end; percentages at `charges`, the cumulative unrounded
     charges of the prices before it in the plan; what gives back or trues up at `owed`, the same rounded
-    to the currency; bands and spot prices at `quantities` by a key of meter and band.
+    to the currency; prices of a band or of values of dimensions at `quantities` by `Selected`.
 
     `term` is the part of `period` in which the plan's version is in force, None for all of it: a line for
     a part of the term is the difference of R there. `opening` is `owed` where the term begins, () where
@@ -59,7 +59,8 @@ class Cumulative:
 
     period: Period
     at: datetime
-    quantities: Mapping[str, Fraction]
+    quantities: Mapping[Any, Fraction]
+    """By `selection.Key`. Who makes one knows the names of meters, and types of keys cannot be widened."""
     charges: tuple[Charge, ...] = ()
     owed: tuple[Decimal, ...] = ()
     term: Term | None = None

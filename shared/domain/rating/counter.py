@@ -10,18 +10,25 @@ from shared.domain.errors import Fault
 from shared.domain.meters import CUSTOM, METERS, Meter, find_meter
 from shared.domain.rating.charge import Cumulative
 from shared.domain.rating.fields import read_texts, repeated
+from shared.domain.rating.selection import ALL, Key, Selection, key_of
 
 
 @dataclass(frozen=True, slots=True)
 class Counter:
-    """Meters that are counted together; their units are the same."""
+    """Meters that are counted together, all or the same part of each; their units are the same."""
 
     meters: tuple[Meter, ...]
+    selection: Selection = ALL
 
     @classmethod
-    def of(cls, meter: str, meters: tuple[str, ...] = ()) -> "Counter":
+    def of(cls, meter: str, meters: tuple[str, ...] = (), selection: Selection = ALL) -> "Counter":
         found = (find_meter(name) for name in meters or (meter,))
-        return cls(tuple(meter for meter in found if meter is not None))
+        return cls(tuple(meter for meter in found if meter is not None), selection)
+
+    @property
+    def keys(self) -> tuple[Key, ...]:
+        """What quantities are asked by."""
+        return tuple(key_of(meter.name, self.selection) for meter in self.meters)
 
     @property
     def name(self) -> str:
@@ -32,7 +39,12 @@ class Counter:
         return self.meters[0].unit
 
     def quantity(self, usage: Cumulative) -> Fraction:
-        return sum((usage.quantities[meter.name] for meter in self.meters), Fraction(0))
+        return sum((usage.quantities[key] for key in self.keys), Fraction(0))
+
+    def part(self, tier: str = "") -> str:
+        """What tells lines of one price apart: its band, and the tier."""
+        band = self.selection.band
+        return ", ".join(filter(None, (band.name if band else "", tier)))
 
     def each(self, per: Decimal) -> str:
         """What an amount for `per` units is for, in words."""
@@ -42,10 +54,12 @@ class Counter:
         return f"{quantity:,f} {self.meters[0].units}"
 
     @property
-    def rounding(self) -> str:
-        """What the quantity has rounded already, in brackets; "" where nothing."""
+    def details(self) -> str:
+        """What the quantity has rounded already, in brackets, and which part of the meters it is; "" where
+        neither."""
         roundings = dict.fromkeys(meter.rounding for meter in self.meters if meter.rounding)
-        return f" ({', '.join(roundings)})" if roundings else ""
+        rounding = f" ({', '.join(roundings)})" if roundings else ""
+        return f"{rounding}{self.selection}"
 
 
 def read_meters(document: Document) -> tuple[str, tuple[str, ...]]:

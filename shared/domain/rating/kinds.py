@@ -12,6 +12,7 @@ from shared.domain.rating.licensed import Licensed
 from shared.domain.rating.maximum_spend import MaximumSpend
 from shared.domain.rating.minimum_spend import MinimumSpend
 from shared.domain.rating.package import Package
+from shared.domain.rating.per_event import PerEvent
 from shared.domain.rating.per_unit import PerUnit
 from shared.domain.rating.percentage import Percentage
 from shared.domain.rating.reserved import Reserved
@@ -26,6 +27,7 @@ Price = (
     | Flat
     | Licensed
     | Percentage
+    | PerEvent
     | MinimumSpend
     | MaximumSpend
     | FreeValue
@@ -41,6 +43,7 @@ _KINDS: Final[tuple[type[Price], ...]] = (
     Flat,
     Licensed,
     Percentage,
+    PerEvent,
     MinimumSpend,
     MaximumSpend,
     FreeValue,

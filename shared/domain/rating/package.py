@@ -12,14 +12,16 @@ from shared.domain.errors import Fault, Rejected
 from shared.domain.rating.charge import Charge, Cumulative
 from shared.domain.rating.counter import Counter, meter_faults
 from shared.domain.rating.fields import negative, not_positive, read_name, write_name
+from shared.domain.rating.selection import ALL, Selection, read_selection, write_selection
 
 
 @dataclass(frozen=True, slots=True)
 class Package:
     """`amount` for every started package of `size` units of `meter` beyond the first `included`.
 
-    Packages are those of the counting period: what is left of one is used up first. Raises Rejected for a
-    meter that does not exist, a negative amount or allowance, or a size that is not positive.
+    Of the meter, only what `selection` says is counted. Packages are those of the counting period: what is
+    left of one is used up first. Raises Rejected for a meter that does not exist, a negative amount or
+    allowance, or a size that is not positive.
     """
 
     kind: ClassVar[str] = "package"
@@ -29,6 +31,7 @@ class Package:
     size: Decimal
     included: Decimal = Decimal(0)
     name: str = ""
+    selection: Selection = ALL
 
     def __post_init__(self) -> None:
         faults = tuple(self._faults())
@@ -39,21 +42,22 @@ class Package:
     def read(cls, document: Document) -> Self:
         meter, amount, size = document.text("meter"), document.decimal("amount"), document.decimal("size")
         included = document.decimal("included", default=Decimal(0))
-        name = read_name(document)
-        return document.finish(lambda: cls(meter, amount, size, included, name))
+        name, selection = read_name(document), read_selection(document)
+        return document.finish(lambda: cls(meter, amount, size, included, name, selection))
 
     def to_dict(self) -> dict[str, object]:
         return {
             "kind": self.kind,
             **write_name(self.name),
             "meter": self.meter,
+            **write_selection(self.selection),
             "amount": f"{self.amount:f}",
             "size": f"{self.size:f}",
             "included": f"{self.included:f}",
         }
 
     def charges(self, usage: Cumulative) -> tuple[Charge, ...]:
-        counter = Counter.of(self.meter)
+        counter = self.counter
         quantity = counter.quantity(usage)
         beyond = max(Fraction(0), quantity - Fraction(self.included))
         return (
@@ -66,13 +70,18 @@ class Package:
                 billable=ceil(beyond / Fraction(self.size)) * Fraction(self.size),
                 unit_amount=self.amount,
                 per=self.size,
+                part=counter.part(),
             ),
         )
+
+    @property
+    def counter(self) -> Counter:
+        return Counter.of(self.meter, selection=self.selection)
 
     def _description(self, counter: Counter) -> str:
         beyond = f", after {self.included:,f} included per month" if self.included else ""
         started = f"{self.amount:f} per started package of {counter.many(self.size)}"
-        return f"{started}{counter.rounding}{beyond}"
+        return f"{started}{counter.details}{beyond}"
 
     def _faults(self) -> Iterator[Fault]:
         yield from meter_faults(self.meter)

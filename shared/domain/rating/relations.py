@@ -4,11 +4,13 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 
 from shared.domain.errors import Fault
+from shared.domain.rating.band import FIELD as BAND
 from shared.domain.rating.free_value import FreeValue
 from shared.domain.rating.graduated import Graduated
 from shared.domain.rating.kinds import Price
 from shared.domain.rating.maximum_spend import MaximumSpend
 from shared.domain.rating.minimum_spend import MinimumSpend
+from shared.domain.rating.package import Package
 from shared.domain.rating.per_unit import PerUnit
 from shared.domain.rating.percentage import Percentage
 from shared.domain.rating.scope import FIELD
@@ -16,11 +18,13 @@ from shared.domain.rating.volume import Volume
 
 _Scoped = Percentage | MinimumSpend | MaximumSpend | FreeValue
 _Discount = MaximumSpend | FreeValue
+_Counting = PerUnit | Graduated | Volume | Package
 
 
 def relation_faults(prices: Sequence[Price]) -> Iterator[Fault]:
     """Every fault by path, such as `prices[2].of[0]`: names that are not there or come twice, free units
-    of what has no price per unit, money given back twice, and limits that cannot both hold."""
+    of what has no price per unit, money given back twice, bands that overlap, and limits that cannot both
+    hold."""
     for index, price in enumerate(prices):
         if price.name and any(price.name == other.name for other in prices[:index]):
             yield Fault(f"prices[{index}].name", f"{price.name!r} is the name of an earlier price")
@@ -30,6 +34,8 @@ def relation_faults(prices: Sequence[Price]) -> Iterator[Fault]:
             yield from _free_value_faults(index, price, prices)
         if isinstance(price, _Discount):
             yield from _discount_faults(index, price, prices)
+        if isinstance(price, _Counting):
+            yield from _band_faults(index, price, prices)
     yield from _limit_faults(prices)
 
 
@@ -68,6 +74,23 @@ def _discount_faults(index: int, discount: _Discount, prices: Sequence[Price]) -
             yield Fault(
                 f"prices[{index}].{FIELD}", f"leaves out {what}, which gives back of the same charges"
             )
+
+
+def _band_faults(index: int, price: _Counting, prices: Sequence[Price]) -> Iterator[Fault]:
+    """A price for all time and one for a band may count the same; two for bands that overlap may not."""
+    band, where = price.selection
+    for other in prices[:index]:
+        if band is None or not isinstance(other, _Counting) or other.selection.band is None:
+            continue
+        both = [meter.name for meter in price.counter.meters if meter in other.counter.meters]
+        if both and other.selection.where == where and band.overlaps(other.selection.band):
+            mine, theirs = _banded(price), _banded(other)
+            said = f"{mine} overlaps {theirs}, an earlier price, which counts {', '.join(both)} too"
+            yield Fault(f"prices[{index}].{BAND}", said)
+
+
+def _banded(price: _Counting) -> str:
+    return f"{price.selection.band} of {price.name!r}" if price.name else str(price.selection.band)
 
 
 def _limit_faults(prices: Sequence[Price]) -> Iterator[Fault]:

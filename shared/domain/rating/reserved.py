@@ -58,7 +58,7 @@ class Reserved:
         }
 
     def charges(self, usage: Cumulative) -> tuple[Charge, ...]:
-        counter = Counter.of(self.meter, self.meters)
+        counter = self.counter
         used, committed = counter.quantity(usage), Fraction(self.quantity)
         share = by_seconds(usage)
         return (
@@ -66,7 +66,7 @@ class Reserved:
                 counter,
                 part="reserved",
                 description=(
-                    f"{self.amount:f} per {counter.each(self.per)}{counter.rounding}"
+                    f"{self.amount:f} per {counter.each(self.per)}{counter.details}"
                     f" for {self.quantity:,f} reserved per month, by its seconds"
                 ),
                 quantity=min(used, committed),
@@ -77,7 +77,7 @@ class Reserved:
                 counter,
                 part="overage",
                 description=(
-                    f"{self.overage:f} per {counter.each(self.per)}{counter.rounding},"
+                    f"{self.overage:f} per {counter.each(self.per)}{counter.details},"
                     f" over {self.quantity:,f} reserved per month"
                 ),
                 quantity=used,
@@ -86,6 +86,10 @@ class Reserved:
                 unit_amount=self.overage,
             ),
         )
+
+    @property
+    def counter(self) -> Counter:
+        return Counter.of(self.meter, self.meters)
 
     def _charge(
         self,

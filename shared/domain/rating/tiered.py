@@ -11,13 +11,14 @@ from shared.domain.errors import Rejected
 from shared.domain.rating.charge import Charge, Cumulative
 from shared.domain.rating.counter import Counter, meter_faults, read_meters, write_meters
 from shared.domain.rating.fields import read_name, write_name
+from shared.domain.rating.selection import ALL, Selection, read_selection, write_selection
 from shared.domain.rating.tiers import Tier, read_tiers, spans, tier_faults, tier_price, tier_text
 
 
 @dataclass(frozen=True, slots=True)
 class Tiered(ABC):
-    """Raises Rejected for unknown meters, for meters of different units, and for tiers that do not follow
-    each other up to an open last one."""
+    """Of the meters, only what `selection` says is counted. Raises Rejected for unknown meters, for meters
+    of different units, and for tiers that do not follow each other up to an open last one."""
 
     kind: ClassVar[str]
     applies_to: ClassVar[str]
@@ -27,6 +28,7 @@ class Tiered(ABC):
     tiers: tuple[Tier, ...]
     meters: tuple[str, ...] = ()
     name: str = ""
+    selection: Selection = ALL
 
     def __post_init__(self) -> None:
         faults = (*meter_faults(self.meter, self.meters), *tier_faults(self.tiers))
@@ -36,14 +38,15 @@ class Tiered(ABC):
     @classmethod
     def read(cls, document: Document) -> Self:
         (meter, meters), tiers = read_meters(document), read_tiers(document)
-        name = read_name(document)
-        return document.finish(lambda: cls(meter, tiers, meters, name))
+        name, selection = read_name(document), read_selection(document)
+        return document.finish(lambda: cls(meter, tiers, meters, name, selection))
 
     def to_dict(self) -> dict[str, object]:
         return {
             "kind": self.kind,
             **write_name(self.name),
             **write_meters(self.meter, self.meters),
+            **write_selection(self.selection),
             "tiers": [tier.to_dict() for tier in self.tiers],
         }
 
@@ -55,7 +58,7 @@ class Tiered(ABC):
 
     @property
     def counter(self) -> Counter:
-        return Counter.of(self.meter, self.meters)
+        return Counter.of(self.meter, self.meters, self.selection)
 
     @abstractmethod
     def priced(self, quantity: Fraction, after: Decimal, tier: Tier) -> Fraction | None:
@@ -75,6 +78,6 @@ class Tiered(ABC):
             billable=priced or Fraction(0),
             unit_amount=tier.amount,
             per=tier.per,
-            part=part,
+            part=counter.part(part),
             flat=tier.flat if fee_is_due else Decimal(0),
         )

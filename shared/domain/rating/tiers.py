@@ -78,7 +78,7 @@ def tier_text(after: Decimal, tier: Tier) -> str:
 def tier_price(tier: Tier, counter: Counter) -> str:
     """What a tier costs, in words."""
     fee = f" and a fee of {tier.flat:f}" if tier.flat else ""
-    return f"{tier.amount:f} per {counter.each(tier.per)}{counter.rounding}{fee}"
+    return f"{tier.amount:f} per {counter.each(tier.per)}{counter.details}{fee}"
 
 
 def _read_tier(price: Document, value: object, path: str) -> Tier:

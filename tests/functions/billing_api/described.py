@@ -66,7 +66,11 @@ class Described:
             assert str(response.status_code) in operation["responses"], response.get_data(as_text=True)
             content = operation["responses"][str(response.status_code)]["content"]
         assert response.mimetype in content
-        self.schema(content[response.mimetype]["schema"]).validate(json.loads(response.data))
+        schema = content[response.mimetype]["schema"]
+        if "contentMediaType" in schema:
+            assert schema["contentMediaType"] == response.mimetype
+        else:
+            self.schema(schema).validate(json.loads(response.data))
 
     def _operation(self, method: str, path: str) -> dict[str, Any] | None:
         parts = path.split("/")

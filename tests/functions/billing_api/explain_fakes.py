@@ -8,18 +8,21 @@ from fractions import Fraction
 from uuid import UUID
 
 from shared.domain.facts import WindowFacts
-from shared.domain.meters import quantities
+from shared.domain.meters import METERS, quantities
 from shared.domain.period import Period
+from shared.domain.rating.selection import EVERYWHERE, Where
 from shared.service.evidence import CoveringWindow, PartPlace, StoredPart, WindowPlace
-from shared.service.explain import RevisionRef, ServiceRef
+from shared.service.explain import DimensionsRef, RevisionRef, SeriesRef, ServiceRef
 from shared.service.ports import StoredPayload
-
-SeriesRef = tuple[ServiceRef, RevisionRef]
 
 
 def series(service: str, revision: str, number: int = 1) -> SeriesRef:
     """A revision of a service, with ids made of a number."""
-    return ServiceRef(UUID(int=number), "default", service), RevisionRef(UUID(int=100 + number), revision)
+    return (
+        ServiceRef(UUID(int=number), "default", service),
+        RevisionRef(UUID(int=100 + number), revision),
+        DimensionsRef(()),
+    )
 
 
 @dataclass
@@ -43,8 +46,25 @@ class SeriesUsage:
     ) -> Mapping[str, Fraction]:
         return {f"custom.{name}": Fraction(0) for name in names}
 
+    def ordered(self, tenant_id: UUID, name: str, start: datetime, end: datetime) -> Sequence[Fraction]:
+        return ()
+
+    def select(
+        self,
+        tenant_id: UUID,
+        spans: Sequence[Period],
+        meter: str,
+        where: Where,
+        *,
+        in_parts: bool = False,
+    ) -> Fraction:
+        if meter not in METERS or not where.holds({}):
+            return Fraction(0)
+        totals = (self.total(tenant_id, *span) for span in spans)
+        return sum((METERS[meter].quantity(total) for total in totals), Fraction(0))
+
     def by_series(
-        self, tenant_id: UUID, start: datetime, end: datetime
+        self, tenant_id: UUID, spans: Sequence[Period], where: Where = EVERYWHERE
     ) -> Mapping[SeriesRef, Mapping[str, Fraction]]:
         return {name: quantities(facts) for name, facts in self.used.items()}
 

@@ -12,8 +12,12 @@ from functions.billing_api.auth import Authenticator
 from functions.billing_api.ports import ApiServices
 from shared.domain.errors import Conflict, Unavailable
 from shared.domain.facts import WindowFacts
+from shared.domain.meters import METERS
+from shared.domain.period import Period
+from shared.domain.rating.selection import Where
 from shared.domain.tenant import Service, Tenant
 from shared.service.billing import CalculateBill
+from shared.service.dimensions import DeclareDimensions
 from shared.service.evidence import Evidence
 from shared.service.explain import Explain
 from shared.service.ingest import Outcome
@@ -28,6 +32,7 @@ from shared.service.tenants import Tenants
 from shared.service.triage import Triage
 from shared.service.unrated import UnratedPosition, UnratedUsage
 from shared.service.usage_report import UsageWindow, WindowFilter, WindowPage, WindowPosition
+from tests.functions.billing_api.dimension_fakes import DeclaredInMemory
 from tests.functions.billing_api.explain_fakes import SeriesUsage, Shelf
 from tests.functions.billing_api.meter_fakes import MeterShelf
 from tests.functions.billing_api.void_fakes import VoidLedger
@@ -36,6 +41,7 @@ from tests.shared.service.plan_fakes import FakeBook, FakePlans
 
 KEY = "the-admin-key"
 NOW = datetime(2025, 10, 16, tzinfo=UTC)
+"""Invoices are tested on PostgreSQL only."""
 
 
 @dataclass
@@ -110,6 +116,23 @@ class Totals:
     ) -> Mapping[str, Fraction]:
         return {f"custom.{name}": Fraction(0) for name in names}
 
+    def ordered(self, tenant_id: UUID, name: str, start: datetime, end: datetime) -> Sequence[Fraction]:
+        return ()
+
+    def select(
+        self,
+        tenant_id: UUID,
+        spans: Sequence[Period],
+        meter: str,
+        where: Where,
+        *,
+        in_parts: bool = False,
+    ) -> Fraction:
+        if meter not in METERS or not where.holds({}):
+            return Fraction(0)
+        totals = (self.total(tenant_id, *span) for span in spans)
+        return sum((METERS[meter].quantity(total) for total in totals), Fraction(0))
+
 
 @dataclass
 class Watched:
@@ -156,6 +179,7 @@ class Backend:
     directory: Directory = field(default_factory=Directory)
     plans: PlanShelf = field(default_factory=PlanShelf)
     meters: MeterShelf = field(default_factory=MeterShelf)
+    declared: DeclaredInMemory = field(default_factory=DeclaredInMemory)
     report: Report = field(default_factory=Report)
     totals: Totals = field(default_factory=Totals)
     series: SeriesUsage = field(default_factory=SeriesUsage)
@@ -200,6 +224,7 @@ class Backend:
                 clock=lambda: NOW,
                 new_id=lambda: UUID(int=2_000 + len(self.meters.meters)),
             ),
+            dimensions=DeclareDimensions(self.declared, lambda: NOW),
             unrated=self.unrated,
             calculate=calculate,
             simulate=Simulate(questions, self.totals),

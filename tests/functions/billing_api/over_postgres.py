@@ -3,11 +3,15 @@
 from uuid import UUID
 
 from eventing.usage import decode
+from eventing.usage.labels import read_labels
 from eventing.usage.metered import read_metered
 from functions.billing_api.auth import Authenticator
 from functions.billing_api.ingest import IngestBody
 from functions.billing_api.ports import ApiServices
 from shared.adapters.postgres.breakdown import PostgresSeriesReader
+from shared.adapters.postgres.dimension_book import PostgresUsageDimensions
+from shared.adapters.postgres.dimension_values import PostgresDimensionValues
+from shared.adapters.postgres.dimensions import PostgresDeclarations
 from shared.adapters.postgres.evidence import PostgresEvidence
 from shared.adapters.postgres.meter_backfill import PostgresBackfills
 from shared.adapters.postgres.meter_book import PostgresUsageMeters
@@ -16,6 +20,7 @@ from shared.adapters.postgres.meters import PostgresMeters
 from shared.adapters.postgres.oversight import PostgresOversight
 from shared.adapters.postgres.plans import PostgresPlans
 from shared.adapters.postgres.pool import Database
+from shared.adapters.postgres.registry import Registry
 from shared.adapters.postgres.series import PostgresSeries
 from shared.adapters.postgres.tenants import PostgresTenants
 from shared.adapters.postgres.totals import PostgresUsageReader
@@ -27,6 +32,7 @@ from shared.adapters.postgres.windows import PostgresWindows
 from shared.adapters.system import new_id
 from shared.service.backfill import Backfill
 from shared.service.billing import CalculateBill
+from shared.service.dimensions import DeclareDimensions, Labelling
 from shared.service.evidence import Evidence
 from shared.service.explain import Explain
 from shared.service.fold import Fold
@@ -55,6 +61,9 @@ def services_over(database: Database, clock: Clock) -> tuple[ApiServices, Fold]:
         backfill.freshen(tenant_id)
 
     questions = Questions(tenants=tenants, plans=plans, fold=fold_for, clock=clock)
+    registry = Registry(database, refresh_s=0)
+    labelling = Labelling(read_labels, PostgresDimensionValues(database))
+    dimensions = PostgresUsageDimensions(database, registry, lambda: labelling)
     metering = Metering(read_metered, PostgresDimensions(database), series)
     backfill = Backfill(PostgresBackfills(database, new_id), windows, metering)
     ingest = IngestUsage(
@@ -63,15 +72,17 @@ def services_over(database: Database, clock: Clock) -> tuple[ApiServices, Fold]:
         series=series,
         log=PostgresUsageLog(database),
         clock=clock,
-        meters=PostgresUsageMeters(database, lambda: metering, refresh_s=0),
+        meters=PostgresUsageMeters(database, registry, lambda: metering),
+        dimensions=dimensions,
     )
+    rebuild = Rebuild(windows, fold, series, decode, metering, dimensions)
     services = ApiServices(
         authenticator=Authenticator(KEY),
         check=database.check,
         tenants=Tenants(tenants, clock, new_id),
         ingest=IngestBody(ingest, tenants, clock),
         usage=PostgresUsageReport(database),
-        rebuild=Rebuild(windows, fold, series, decode, metering).run,
+        rebuild=rebuild.run,
         oversight=PostgresOversight(database),
         triage=Backend().triage,
         voids=VoidUsage(
@@ -79,7 +90,7 @@ def services_over(database: Database, clock: Clock) -> tuple[ApiServices, Fold]:
             store=PostgresVoids(database, new_id),
             windows=windows,
             series=series,
-            rebuild=Rebuild(windows, fold, series, decode, metering),
+            rebuild=rebuild,
             decode=decode,
             clock=clock,
         ),
@@ -95,6 +106,7 @@ def services_over(database: Database, clock: Clock) -> tuple[ApiServices, Fold]:
             new_id=new_id,
             changed=lambda: run_to_the_end(backfill),
         ),
+        dimensions=DeclareDimensions(PostgresDeclarations(database, new_id), clock),
         unrated=PostgresUnrated(database),
         calculate=CalculateBill(
             tenants=tenants, plans=plans, usage=usage, fold=fold_for, clock=clock

@@ -41,7 +41,7 @@ def demo(api: Described, backend: Backend) -> None:
     api.put("/tenants/demo/pricing-plan", {"plan": "tiered"})
     backend.series.used = {
         series("api", "api-1", 1): WindowFacts(invocations=10),
-        (series("api", "api-1", 1)[0], series("api", "api-2", 2)[1]): WindowFacts(invocations=5),
+        (series("api", "api-1", 1)[0], *series("api", "api-2", 2)[1:]): WindowFacts(invocations=5),
         series("web", "web-1", 3): WindowFacts(invocations=5),
     }
 

@@ -7,6 +7,7 @@ from flask import Flask
 from tests.functions.billing_api.described import JSON, PROBLEM, Described
 from tests.functions.billing_api.fakes import KEY
 
+FILES = {"document.pdf": "application/pdf", "document.csv": "text/csv"}
 METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE"}
 
 
@@ -30,7 +31,7 @@ def test_every_route_is_described(app: Flask, api: Described) -> None:
         (method.upper(), path) for path, operations in api.document["paths"].items() for method in operations
     }
     assert served == described
-    assert len(served) == 43
+    assert len(served) == 45
 
 
 def test_every_operation_needs_the_key_but_health_and_the_document(api: Described) -> None:
@@ -46,10 +47,11 @@ def test_every_operation_needs_the_key_but_health_and_the_document(api: Describe
 
 
 def test_every_operation_describes_its_answers_and_problems(api: Described) -> None:
-    for operations in api.document["paths"].values():
+    for path, operations in api.document["paths"].items():
+        as_file = FILES.get(path.rpartition("/")[2], JSON)
         for operation in operations.values():
             for status, response in operation["responses"].items():
-                media_type = JSON if status < "400" else PROBLEM
+                media_type = as_file if status < "400" else PROBLEM
                 assert list(response["content"]) == [media_type]
             assert {"422", "500", "503"} <= set(operation["responses"])
 

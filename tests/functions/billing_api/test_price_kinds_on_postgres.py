@@ -18,7 +18,10 @@ Json = dict[str, Any]
 @pytest.fixture(scope="module")
 def seller(module_database_url: str) -> Iterator[Seller]:
     database = Database(module_database_url)
-    yield seller_on(database)
+    seller = seller_on(database)
+    meter = {"name": "payments", "unit": "USD", "aggregation": "sum", "value": "quantities.paid"}
+    assert seller.api.post("/meters", meter | {"ledger": True}).status_code == 201
+    yield seller
     database.close()
 
 
@@ -63,6 +66,15 @@ EVERY_KIND: tuple[Json, ...] = (
     {"kind": "licensed", "quantity": "3", "amount": "10", "prorated_by": "seconds"},
     {"kind": "free_value", "name": "free", "included": "2", "of": ["calls"]},
     {"kind": "percentage", "percent": "10", "of": ["fee", "calls"]},
+    {
+        "kind": "per_event",
+        "meter": "custom.payments",
+        "percent": "3",
+        "fixed": "0.005",
+        "free_events": "0",
+        "minimum": "0",
+        "maximum": "0.333",
+    },
     {"kind": "minimum_spend", "minimum": "100"},
     {"kind": "maximum_spend", "maximum": "200"},
 )
@@ -88,7 +100,7 @@ def test_the_parts_of_a_month_sum_to_the_month_for_every_kind(seller: Seller) ->
     for day, calls in ((3, 7), (15, 11), (28, 13)):
         seller.use(
             tenant, calls, day=day, errors=calls // 2, egress_bytes=calls * 2**29, duration_ns=10**12,
-            memory_mb=512, cold_start=True,
+            memory_mb=512, cold_start=True, quantities={"paid": str(calls)},
         )  # fmt: skip
     whole = seller.bill(tenant)
     assert whole["total"] == "200.00"

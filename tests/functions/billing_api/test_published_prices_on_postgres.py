@@ -11,7 +11,6 @@ import pytest
 
 from tests.functions.billing_api.published import (
     amounts,
-    call,
     customer,
     per_unit,
     quantities,
@@ -160,13 +159,16 @@ def test_c22_lago_package_after_free_units(seller: Seller) -> None:
     check_totals(seller, package, {"100": "0.00", "101": "5.00", "200": "5.00", "201": "10.00"})
 
 
-def test_c22_lago_percentage_with_a_fee_for_each_event(seller: Seller) -> None:
-    # Of its four events only the fourth, of 50, is charged: which ones are free goes by their order, which
-    # sums do not know. A second of CPU is a dollar.
-    tenant = seller.sell(per_unit("cpu_seconds", "1.2", "100"), per_unit("invocations", "0.10"))
-    seller.use(tenant, 1, cpu_seconds=50)
-    bill = seller.bill(tenant)
-    assert (amounts(bill), bill["total"]) == (["0.60", "0.10"], "0.70")
+def test_c22_lago_percentage_with_a_fee_of_which_events_are_free(seller: Seller) -> None:
+    meter = {"name": "payments", "unit": "USD", "aggregation": "sum", "value": "quantities.amount"}
+    assert seller.api.post("/meters", meter | {"ledger": True}).status_code == 201
+    price = {"kind": "per_event", "meter": "custom.payments", "percent": "1.2", "fixed": "0.10"}
+    tenant = seller.sell(price | {"free_events": "3", "free_amount": "500"})
+    totals = []
+    for day, amount in enumerate(("200", "100", "100", "50"), start=1):
+        seller.use(tenant, 1, day=day, quantities={"amount": amount})
+        totals.append(seller.bill(tenant)["total"])
+    assert totals == ["0.00", "0.00", "0.00", "0.70"]
 
 
 def test_c22_lago_graduated_percentage_with_fees(seller: Seller) -> None:
@@ -193,12 +195,32 @@ def test_c22_lago_dynamic_amounts_come_with_the_events(seller: Seller) -> None:
 
 
 def test_c22_lago_weighted_sum_is_by_how_long_a_quantity_is_held(seller: Seller) -> None:
-    day_ms, month_s = str(86_400_000), str(31 * 86_400)
-    tenant = seller.sell(per_unit("gb_seconds", "1", month_s))
-    call(seller, tenant, 1, day_ms, 20 * 1024)
-    call(seller, tenant, 15, day_ms, 30 * 1024)
+    meter = {"name": "stored", "unit": "GB", "aggregation": "weighted_sum", "value": "quantities.stored"}
+    assert seller.api.post("/meters", meter | {"less": "quantities.deleted"}).status_code == 201
+    tenant = seller.sell(per_unit("custom.stored", "1"))
+    seller.use(tenant, 1, day=1, quantities={"stored": "20"})
+    seller.use(tenant, 1, day=2, quantities={"stored": "10"})
+    seller.use(tenant, 1, day=17, quantities={"deleted": "30"})
     (line,) = seller.bill(tenant)["lines"]
-    assert round(Decimal(line["amount_exact"]), 10) == Decimal("15.1612903226")
+    assert round(Decimal(line["quantity"]), 10) == Decimal("15.1612903226")
+    assert line["amount"] == "15.16"
+
+
+@pytest.mark.parametrize(
+    ("precision", "step", "quantity"),
+    [("p0", "1", "123"), ("p2", "0.01", "123.46"), ("p_minus_1", "10", "120")],
+)
+@pytest.mark.parametrize("rounding", ["record", "total"])
+def test_c22_lago_rounding_to_a_precision(
+    seller: Seller, rounding: str, precision: str, step: str, quantity: str
+) -> None:
+    name = f"{rounding}_{precision}"
+    meter = {"name": name, "unit": "unit", "aggregation": "sum", "value": "quantities.amount"}
+    nearest = {"rounding": rounding, "step": step, "towards": "nearest"}
+    assert seller.api.post("/meters", meter | nearest).status_code == 201
+    tenant = seller.sell(per_unit(f"custom.{name}", "1"))
+    seller.use(tenant, 1, quantities={"amount": "123.4567"})
+    assert quantities(seller.bill(tenant)) == [quantity]
 
 
 @pytest.mark.parametrize(

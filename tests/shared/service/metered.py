@@ -14,6 +14,7 @@ from shared.adapters.postgres.meter_book import PostgresUsageMeters
 from shared.adapters.postgres.meter_dimensions import PostgresDimensions
 from shared.adapters.postgres.meters import PostgresMeters
 from shared.adapters.postgres.pool import Database
+from shared.adapters.postgres.registry import Registry
 from shared.adapters.postgres.series import PostgresSeries
 from shared.adapters.postgres.tenants import PostgresTenants
 from shared.adapters.postgres.totals import PostgresUsageReader
@@ -54,7 +55,9 @@ class MeteredProduct:
         self.fold = Fold(self.windows, self.clock)
         self.metering = Metering(read_metered, PostgresDimensions(database, values_max=values_max), series)
         self.rebuild = Rebuild(self.windows, self.fold, series, decode, self.metering)
-        self.book = PostgresUsageMeters(database, lambda: self.metering, refresh_s=refresh_s)
+        self.book = PostgresUsageMeters(
+            database, Registry(database, refresh_s=refresh_s), lambda: self.metering
+        )
         self._series = series
         self.use_meters(self.book)
         self.meters = Meters(
@@ -113,12 +116,16 @@ class MeteredProduct:
         with PostgresUsageReader(self.database).snapshot() as totals:
             return totals.custom(tenant_id, [name], start, end)[f"custom.{name}"]
 
-    def stored(self) -> tuple[set[tuple[object, ...]], set[tuple[object, ...]]]:
-        """All meter windows, and all unique values."""
-        return (
-            set(self.rows("SELECT * FROM usage_meter_window")),
-            set(self.rows("SELECT * FROM usage_meter_unique")),
-        )
+    def ledger(
+        self, tenant_id: UUID, name: str = "tokens", start: datetime = START, end: datetime = END
+    ) -> list[Fraction]:
+        with PostgresUsageReader(self.database).snapshot() as totals:
+            return list(totals.ordered(tenant_id, name, start, end))
+
+    def stored(self) -> list[set[tuple[object, ...]]]:
+        """All meter windows, all values that are kept beside them, and all ledgers."""
+        kept = ("window", "unique", "value", "ledger")
+        return [set(self.rows(f"SELECT * FROM usage_meter_{one}")) for one in kept]
 
     def rows(self, query: str, *parameters: object) -> list[tuple[object, ...]]:
         with self.database.statement() as connection:

@@ -10,7 +10,10 @@ from uuid import UUID
 from shared.domain.cost import AccruedCost
 from shared.domain.events import CostAccrued, Fact
 from shared.domain.facts import WindowFacts
+from shared.domain.meters import METERS
+from shared.domain.period import Period
 from shared.domain.plan import Subscription
+from shared.domain.rating.selection import Where
 from shared.domain.tenant import Service, Tenant
 from shared.domain.windows import WindowSize, floor
 from tests.shared.service.plan_fakes import FakePlans as FakePlans
@@ -77,6 +80,23 @@ class FakeUsage:
         self, tenant_id: UUID, names: Collection[str], start: datetime, end: datetime
     ) -> Mapping[str, Fraction]:
         return {f"custom.{name}": Fraction(0) for name in names}
+
+    def ordered(self, tenant_id: UUID, name: str, start: datetime, end: datetime) -> Sequence[Fraction]:
+        return ()
+
+    def select(
+        self,
+        tenant_id: UUID,
+        spans: Sequence[Period],
+        meter: str,
+        where: Where,
+        *,
+        in_parts: bool = False,
+    ) -> Fraction:
+        if meter not in METERS or not where.holds({}):
+            return Fraction(0)
+        totals = (self.total(tenant_id, *span) for span in spans)
+        return sum((METERS[meter].quantity(total) for total in totals), Fraction(0))
 
 
 class FakeAccruals(FakeUsage):

@@ -7,11 +7,12 @@ from fractions import Fraction
 from functools import cached_property
 from typing import NamedTuple
 
+from tests.simulation.recompute.bands import is_in, is_of
 from tests.simulation.recompute.months import Month, months_between
 from tests.simulation.recompute.numbers import rounded
 from tests.simulation.recompute.plans import BEGINNING, Holding, Plan, Prices, Term, Version
-from tests.simulation.recompute.prices import Moment, charged
-from tests.simulation.recompute.usage import Bins, Record, Usage, once, records_of, summed
+from tests.simulation.recompute.prices import Moment, Price, charged
+from tests.simulation.recompute.usage import LABEL, Bins, Record, Usage, Used, once, records_of, summed
 
 DIGITS = {"JPY": 0, "USD": 2, "RUB": 2, "KWD": 3}
 
@@ -50,6 +51,18 @@ class Account:
     def usage(self) -> Usage:
         """Once all that is to be sent has come."""
         return Usage(bins for identity, bins in self.parts.items() if identity not in self.void)
+
+    def counted(self, price: Price) -> Usage:
+        """What of the usage a price counts."""
+        said = {name: price[name] for name in ("band", "where", "except") if name in price}
+        if not said:
+            return self.usage
+        zone = self.holding.zone
+
+        def holds(number: int, value: str) -> bool:
+            return ("band" not in said or is_in(said["band"], zone, number)) and is_of(value, said, LABEL)
+
+        return self.usage.part(repr(said), holds)
 
 
 @dataclass
@@ -107,7 +120,9 @@ def _lines(
     digits, zone = DIGITS[account.currency], account.holding.zone
 
     def moment(at: datetime) -> Moment:
-        used = account.usage.between(month[0], at)
+        def used(price: Price) -> Used:
+            return account.counted(price).between(month[0], at)
+
         return Moment(at, month, (term.start, term.end), first, used, zone)
 
     opening = charged(term.prices, moment(term.start), digits)

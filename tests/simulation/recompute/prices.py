@@ -22,7 +22,7 @@ class Moment(NamedTuple):
     month: Month
     term: tuple[datetime, datetime]
     first_plan_from: datetime
-    used: Used
+    used: Callable[[Price], Used]
     zone: str
 
     @property
@@ -76,7 +76,7 @@ def charged(
     for price in prices:
         before = Before(so_far, so_far if opening is None else opening)
         so_far = so_far + [
-            Charged(price.get("name", ""), part, quantity, exact, rounded(exact, digits))
+            Charged(price.get("name", ""), _part(price, part), quantity, exact, rounded(exact, digits))
             for part, quantity, exact in KINDS[price["kind"]](price, now, before, prices)
         ]
     return so_far
@@ -173,8 +173,13 @@ KINDS: Mapping[str, Callable[[Price, Moment, Before, Sequence[Price]], Iterator[
 }
 
 
+def _part(price: Price, part: str) -> str:
+    """A price of a band has its name before the tier's."""
+    return ", ".join(filter(None, (price.get("band", {}).get("name", ""), part)))
+
+
 def _quantity(price: Price, now: Moment) -> Fraction:
-    return sum((now.used(meter) for meter in price.get("meters") or [price["meter"]]), Fraction(0))
+    return sum((now.used(price)(meter) for meter in price.get("meters") or [price["meter"]]), Fraction(0))
 
 
 def _number(price: Price, name: str, otherwise: int | None = None) -> Fraction:

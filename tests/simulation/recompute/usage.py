@@ -61,8 +61,13 @@ METERS: Mapping[str, tuple[int, int]] = {
 Record = Mapping[str, Any]
 Used = Callable[[str], Fraction]
 """The quantity of a meter."""
-Bins = dict[int, list[int]]
-"""Sums by the number of the 5 minutes."""
+LABEL = "capacity"
+"""The label that is declared for pricing."""
+Place = tuple[int, str]
+Bins = dict[Place, list[int]]
+"""Sums by the number of the 5 minutes and the value of the label, "" where there is none."""
+Holds = Callable[[int, str], bool]
+"""Whether a price counts what is there."""
 
 
 def records_of(body: bytes) -> list[Record]:
@@ -88,19 +93,20 @@ def summed(records: Iterable[Record], recorded_at: datetime) -> Bins:
     bins: Bins = {}
     for record in records:
         at = datetime.fromisoformat(record["timestamp"]) if "timestamp" in record else recorded_at
-        sums = _bin(bins, bin_of(at))
+        value = record.get("labels", {}).get(LABEL, "")
+        sums = _bin(bins, (bin_of(at), value))
         for index, number in enumerate(_sums_of(record)):
             sums[index] += number
         if "started_at" in record:
             for number, held_ms in _held(record):
-                _bin(bins, number)[HELD_MS] += held_ms
+                _bin(bins, (number, value))[HELD_MS] += held_ms
     return bins
 
 
-def _bin(bins: Bins, number: int) -> list[int]:
-    if number not in bins:
-        bins[number] = [0] * SUMS
-    return bins[number]
+def _bin(bins: Bins, place: Place) -> list[int]:
+    if place not in bins:
+        bins[place] = [0] * SUMS
+    return bins[place]
 
 
 def _sums_of(record: Record) -> tuple[int, ...]:
@@ -158,15 +164,23 @@ class Usage:
     """What a tenant used, by time."""
 
     def __init__(self, parts: Iterable[Bins]) -> None:
-        bins: Bins = {}
+        self._bins: Bins = {}
         for part in parts:
-            for number, sums in part.items():
-                into = _bin(bins, number)
+            for place, sums in part.items():
+                into = _bin(self._bins, place)
                 for index, value in enumerate(sums):
                     into[index] += value
-        self._numbers = sorted(bins)
+        self._places = sorted(self._bins)
         nothing = (0,) * SUMS
-        self._reached = list(accumulate((bins[n] for n in self._numbers), _added, initial=nothing))
+        self._reached = list(accumulate((self._bins[p] for p in self._places), _added, initial=nothing))
+        self._parts: dict[str, Usage] = {}
+
+    def part(self, name: str, holds: Holds) -> "Usage":
+        """What a price counts that counts a part only; of a name it is always the same."""
+        if name not in self._parts:
+            held = {place: sums for place, sums in self._bins.items() if holds(*place)}
+            self._parts[name] = Usage([held])
+        return self._parts[name]
 
     def between(self, start: datetime, end: datetime) -> Used:
         was, now = self._at(start), self._at(end)
@@ -181,7 +195,7 @@ class Usage:
         return self._at(start) != self._at(end)
 
     def _at(self, instant: datetime) -> tuple[int, ...]:
-        return self._reached[bisect_left(self._numbers, bin_of(instant))]
+        return self._reached[bisect_left(self._places, (bin_of(instant), ""))]
 
 
 def _added(sums: tuple[int, ...], more: Iterable[int]) -> tuple[int, ...]:

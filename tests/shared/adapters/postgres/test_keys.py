@@ -14,7 +14,7 @@ REFERENCE_TABLES = {
     "plan_change": "of a plan as well as of a tenant",
     "meter": "shared by tenants, or of one",
     "meter_version": "as the meter is",
-    "meter_registry": "one row, written when a meter is added",
+    "meter_registry": "one row, written when a meter is added or dimensions are declared",
     "fold_shard": "one lock per shard of tenants, never written",
     "alembic_version": "Alembic's own",
 }

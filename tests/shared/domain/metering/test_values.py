@@ -14,10 +14,11 @@ from shared.domain.meter_definition import MeterDefinition, MeterVersion
 from shared.domain.metering.quantity import MeterTotal, VersionTotal, quantity
 from shared.domain.metering.record import MeteredRecord
 from shared.domain.metering.values import is_counted, values
-from shared.domain.metering.windows import admitted, measure
+from shared.domain.metering.windows import Origin, admitted, measure
 
 NOON = datetime(2025, 10, 15, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
+ORIGIN = Origin(UUID(int=9), 1)
 
 
 def record(members: str = "") -> MeteredRecord:
@@ -103,13 +104,17 @@ def test_the_version_in_force_when_a_record_ended_counts_it() -> None:
         version("errors", number=2, effective_from=NOON - NOON.hour * DAY / 24),
     )
     of = meter(first, second)
-    [at_noon] = measure([record('"errors":1')], [of])
+    [at_noon] = measure([record('"errors":1')], [of], ORIGIN)
     assert (at_noon.version, at_noon.start) == (second, NOON)
     before = record().usage._replace(ended_at=NOON - DAY)
-    [earlier] = measure([record()._replace(usage=before)], [of])
+    [earlier] = measure([record()._replace(usage=before)], [of], ORIGIN)
     assert earlier.version == first
     assert (
-        measure([record()._replace(usage=before)], [meter(version("errors", effective_from=NOON + DAY / 2))])
+        measure(
+            [record()._replace(usage=before)],
+            [meter(version("errors", effective_from=NOON + DAY / 2))],
+            ORIGIN,
+        )
         == []
     )
 

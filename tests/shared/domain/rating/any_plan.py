@@ -18,6 +18,7 @@ from shared.domain.rating.licensed import Licensed
 from shared.domain.rating.maximum_spend import MaximumSpend
 from shared.domain.rating.minimum_spend import MinimumSpend
 from shared.domain.rating.package import Package
+from shared.domain.rating.per_event import PerEvent
 from shared.domain.rating.per_unit import PerUnit
 from shared.domain.rating.percentage import Percentage
 from shared.domain.rating.proration import PRORATIONS
@@ -78,6 +79,7 @@ def plans(draw: st.DrawFn) -> Plan:
         draw(licensed()),
         FreeValue(draw(allowances), ("a",), "free"),
         Percentage(draw(amounts), draw(named)),
+        PerEvent("custom.payments", draw(amounts), draw(amounts), free_amount=draw(allowances)),
         MinimumSpend(min(cap, draw(amounts)), draw(named)),
         MaximumSpend(cap),
     ]

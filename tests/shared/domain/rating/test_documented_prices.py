@@ -2,13 +2,19 @@
 
 import json
 import re
+from datetime import datetime
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
+from shared.domain.quantities import Quantities, nothing
+from shared.domain.rating.charge import Cumulative
 from shared.domain.rating.kinds import PRICE_KINDS
-from tests.shared.domain.rating.entered import Used, month_total, plan_of, totals
+from shared.domain.rating.line import total
+from shared.domain.rating.rate import rate
+from tests.shared.domain.rating.entered import MONTH, Used, month_total, plan_of, totals
 
 PAGE = (Path(__file__).parents[4] / "docs" / "prices.md").read_text(encoding="utf-8")
 EXAMPLES = {
@@ -48,6 +54,15 @@ def test_there_is_an_example_of_every_kind() -> None:
 )
 def test_an_example_comes_to_what_the_page_says(kind: str, used: Used, owed: str) -> None:
     assert month_total(plan_of(*EXAMPLES[kind]), used) == Decimal(owed)
+
+
+def test_the_example_of_a_price_per_event_charges_the_fourth() -> None:
+    def reached(at: datetime, *values: int) -> Cumulative:
+        return Cumulative(MONTH, at, Quantities({}, nothing, lambda _: [Fraction(value) for value in values]))
+
+    plan = plan_of(*EXAMPLES["per_event"])
+    lines = rate(plan, reached(MONTH.start), reached(MONTH.end, 200, 100, 100, 50))
+    assert total(lines, plan.currency) == Decimal("0.70")
 
 
 def test_the_example_of_a_maximum_charges_what_is_left_of_it() -> None:
