@@ -11,7 +11,15 @@ import msgspec
 from eventing import types
 from eventing.event import Event, rfc3339
 from shared.domain.errors import Rejected, Unavailable
-from shared.domain.events import CostAccrued, Fact, UsageAggregated
+from shared.domain.events import (
+    CostAccrued,
+    Fact,
+    InvoiceDrafted,
+    InvoiceFact,
+    InvoiceFinalized,
+    InvoicePaid,
+    UsageAggregated,
+)
 from shared.service.ports import Outbox
 
 logger = logging.getLogger(__name__)
@@ -34,6 +42,13 @@ def to_event(fact: Fact) -> Event:
             return _usage_aggregated(fact)
         case CostAccrued():
             return _cost_accrued(fact)
+        case InvoiceDrafted():
+            return _invoice(fact, types.INVOICE_DRAFTED, "draft", f"{fact.invoice_id}")
+        case InvoiceFinalized():
+            return _invoice(fact, types.INVOICE_FINALIZED, "final", f"{fact.invoice_id}")
+        case InvoicePaid():
+            # Paid again, where a payment was given back meanwhile.
+            return _invoice(fact, types.INVOICE_PAID, "paid", f"{fact.invoice_id}/{_compact(fact.as_of)}")
 
 
 def _usage_aggregated(fact: UsageAggregated) -> Event:
@@ -41,7 +56,7 @@ def _usage_aggregated(fact: UsageAggregated) -> Event:
         "changed_from": rfc3339(fact.changed_from),
         "changed_until": rfc3339(fact.changed_until),
     }
-    return _event(fact, types.USAGE_AGGREGATED, types.SOURCE_AGGREGATOR, str(fact.sequence), data)
+    return _sequenced(fact, types.USAGE_AGGREGATED, types.SOURCE_AGGREGATOR, str(fact.sequence), data)
 
 
 def _cost_accrued(fact: CostAccrued) -> Event:
@@ -55,15 +70,46 @@ def _cost_accrued(fact: CostAccrued) -> Event:
     # A change of plan alters what the same usage costs.
     of = f"{fact.sequence}/{_compact(fact.as_of)}"
     state = f"{_compact(fact.period_start)}/{_compact(fact.period_end)}/{of}"
-    return _event(fact, types.COST_ACCRUED, types.SOURCE_PRICING, state, data)
+    return _sequenced(fact, types.COST_ACCRUED, types.SOURCE_PRICING, state, data)
 
 
-def _event(fact: Fact, type: str, source: str, state: str, data: Mapping[str, Any]) -> Event:
+def _invoice(fact: InvoiceFact, type: str, status: str, state: str) -> Event:
+    data = {
+        "invoice_id": str(fact.invoice_id),
+        "number": fact.number or None,
+        "status": status,
+        "period_start": rfc3339(fact.period_start),
+        "period_end": rfc3339(fact.period_end),
+        "currency": fact.currency,
+        "net": f"{fact.net:f}",
+        "tax": f"{fact.tax_total:f}",
+        "total": f"{fact.total:f}",
+        "amount_due": f"{fact.amount_due:f}",
+        "due_at": None if fact.due_at is None else rfc3339(fact.due_at),
+    }
+    return _event(fact, type, types.SOURCE_INVOICING, state, data)
+
+
+def _sequenced(
+    fact: UsageAggregated | CostAccrued, type: str, source: str, state: str, data: Mapping[str, Any]
+) -> Event:
+    """Of announcements that take the place of earlier ones."""
+    sequence = {types.SEQUENCE: str(fact.sequence)}
+    return _event(fact, type, source, state, {"sequence": fact.sequence, **data}, sequence)
+
+
+def _event(
+    fact: Fact,
+    type: str,
+    source: str,
+    state: str,
+    data: Mapping[str, Any],
+    extensions: Mapping[str, str] | None = None,
+) -> Event:
     """`state` tells this announcement from every other one of its type and tenant."""
     common = {
         "tenant_id": str(fact.tenant_id),
         "tenant": fact.tenant_slug,
-        "sequence": fact.sequence,
         "as_of": rfc3339(fact.as_of),
     }
     return Event(
@@ -75,7 +121,7 @@ def _event(fact: Fact, type: str, source: str, state: str, data: Mapping[str, An
         extensions={
             types.TENANT_ID: fact.tenant_slug,
             types.PARTITION_KEY: fact.tenant_slug,
-            types.SEQUENCE: str(fact.sequence),
+            **(extensions or {}),
         },
         data=msgspec.json.encode({**common, **data}),
     )

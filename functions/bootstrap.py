@@ -14,6 +14,7 @@ from shared.config import Settings, environment
 
 if TYPE_CHECKING:
     from eventing.outbox import Relay
+    from functions.invoicing import InvoicingServices
     from functions.metering import MeterServices
     from shared.adapters.postgres.pool import Database
     from shared.adapters.postgres.series import PostgresSeries
@@ -83,28 +84,42 @@ def pricing() -> "AccrueCost":
 
 @once
 def aggregator_sweep() -> "Sweep":
-    """Folds and sends what waits, drains and tidies the dead letters; only these need Redis."""
+    """Folds and sends what waits, drains, tidies and copies the dead letters; only these need Redis."""
+    from functions.sweeps import copy_letters, drain_letters
     from shared.service.sweep import Step, Sweep
 
     return Sweep(
         Step("fold", _fold_all),
         Step("compute meters", lambda: metering().catch_up()),
         Step("send the outbox", _send_pending),
-        Step("drain the dead letters", _drain_letters),
+        Step("drain the dead letters", lambda: drain_letters(triage())),
         Step("tidy the dead letters", lambda: triage().tidy()),
+        Step("copy the dead letters", lambda: copy_letters(dead_letters(), database())),
     )
 
 
 @once
 def pricing_sweep() -> "Sweep":
-    """Accrues what no notice told of, sends what waits, and counts who has usage and no plan for it."""
+    """Accrues what no notice told of, closes what no tick did, sends what waits, and counts who has usage and
+    no plan for it."""
+    from functions.sweeps import closing_steps, watch_unrated
     from shared.service.sweep import Step, Sweep
 
     return Sweep(
         Step("accrue", pricing().accrue_behind),
+        *closing_steps(invoicing()),
         Step("send the outbox", _send_pending),
-        Step("look for unrated usage", _watch_unrated),
+        Step("look for unrated usage", lambda: watch_unrated(database())),
     )
+
+
+@once
+def closing() -> "Sweep":
+    """Makes invoices of what has ended, and sends what that announces."""
+    from functions.sweeps import closing_steps
+    from shared.service.sweep import Step, Sweep
+
+    return Sweep(*closing_steps(invoicing()), Step("send the outbox", _send_pending))
 
 
 @once
@@ -167,20 +182,6 @@ def _fold_all() -> None:
 
     if not fold_all(lambda: _fold().run(announce_every=timedelta(0))):
         folding().wake()
-
-
-def _watch_unrated() -> None:
-    from eventing.metrics import UNRATED_TENANTS, levels
-    from shared.adapters.postgres.unrated import PostgresUnrated
-    from shared.service.unrated import watch
-
-    watch(PostgresUnrated(database()), lambda count: levels.set(UNRATED_TENANTS, count))
-
-
-def _drain_letters() -> None:
-    from shared.service.drain import drain_all
-
-    drain_all(triage().drain)
 
 
 _sender = Lock()
@@ -264,6 +265,16 @@ def metering() -> "MeterServices":
     from functions.metering import MeterServices
 
     return MeterServices(database(), _windows(), _series(), changed=lambda: folding().wake())
+
+
+@once
+def invoicing() -> "InvoicingServices":
+    """Invoices and money; what they announce is sent in the background."""
+    from functions.invoicing import InvoicingServices
+    from functions.sweeps import letters_reader
+
+    read_letters = letters_reader(dead_letters, database())
+    return InvoicingServices(database(), fold_for, announced=sending().wake, read_letters=read_letters)
 
 
 @once

@@ -34,17 +34,26 @@ class TenantBill:
 
 def ask(url: str, body: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None) -> Any:
     """GET without a body, POST with one. Raises ReplayFailed for anything but a 2xx with JSON."""
+    try:
+        return json.loads(fetch(url, body, headers))
+    except ValueError as error:
+        raise ReplayFailed(f"{url}: {error}") from error
+
+
+def fetch(url: str, body: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None) -> bytes:
+    """As `ask`, whatever the answer is."""
     data = None if body is None else json.dumps(body).encode()
     request = Request(url, data, {"Content-Type": "application/json", **(headers or {})})
     try:
         # A proxy of the environment is not for servers of our own.
         with build_opener(ProxyHandler({})).open(request, timeout=TIMEOUT_S) as answer:
-            return json.loads(answer.read())
+            content: bytes = answer.read()
+            return content
     except HTTPError as error:
         with error:
             text = error.read(2_000).decode(errors="replace")
         raise ReplayFailed(f"{url} answered {error.code}: {text}") from error
-    except (OSError, HTTPException, ValueError) as error:
+    except (OSError, HTTPException) as error:
         raise ReplayFailed(f"{url}: {error}") from error
 
 

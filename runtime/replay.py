@@ -12,6 +12,7 @@ from urllib.parse import urljoin
 from faas_billing_emitter import Emitter
 
 from runtime.bills import ReplayFailed, ask, bill_of, table
+from runtime.invoice import write_invoice
 from runtime.seed import seed
 from runtime.trace import MEMORY_MB, Invocation, read_trace
 from shared.config import environment
@@ -108,7 +109,9 @@ def _say(out: TextIO, line: str) -> None:
 def main(env: Mapping[str, str]) -> int:
     try:
         seed(env["DATABASE_URL"])
-        replay(env["BROKER_URL"], env["API_URL"], env["ADMIN_API_KEY"], Path(env["STATE_DIR"]), sys.stdout)
+        state_dir = Path(env["STATE_DIR"])
+        replay(env["BROKER_URL"], env["API_URL"], env["ADMIN_API_KEY"], state_dir, sys.stdout)
+        write_invoice(env["API_URL"], env["ADMIN_API_KEY"], state_dir, sys.stdout)
     except (ReplayFailed, Rejected, Unavailable, OSError) as failure:
         print(f"replay failed: {failure}", file=sys.stderr)
         return 1

@@ -13,6 +13,13 @@ from functions.billing_api.routes.billing import billing_routes
 from functions.billing_api.routes.dead_letters import dead_letter_routes
 from functions.billing_api.routes.dimensions import dimension_routes
 from functions.billing_api.routes.explain import explain_routes
+from functions.billing_api.routes.invoicing.credit_notes import credit_note_routes
+from functions.billing_api.routes.invoicing.credits import credit_routes
+from functions.billing_api.routes.invoicing.documents import document_routes
+from functions.billing_api.routes.invoicing.invoices import invoice_routes
+from functions.billing_api.routes.invoicing.parties import party_routes
+from functions.billing_api.routes.invoicing.payments import payment_routes
+from functions.billing_api.routes.invoicing.tax_rates import tax_rate_routes
 from functions.billing_api.routes.meta import OPEN_ENDPOINTS, meta_routes
 from functions.billing_api.routes.meters import meter_routes
 from functions.billing_api.routes.metrics import INGEST_ENDPOINT, metrics_routes
@@ -67,6 +74,13 @@ def _routes(app: OpenAPI, services: ApiServices) -> list[APIBlueprint]:
         plan_routes(services.tenants, services.plans, services.authoring),
         meter_routes(services.tenants, services.meters),
         dimension_routes(services.tenants, services.dimensions),
+        party_routes(services.tenants, services.parties),
+        tax_rate_routes(services.tenants, services.tax_rates),
+        invoice_routes(services.invoicing),
+        document_routes(services.invoicing),
+        payment_routes(services.tenants, services.invoicing),
+        credit_routes(services.tenants, services.invoicing),
+        credit_note_routes(services.invoicing),
         unrated_routes(services.tenants, services.unrated),
         billing_routes(services.calculate, services.simulate),
         explain_routes(services.explain, services.evidence),

@@ -7,12 +7,15 @@ from typing import Protocol
 from uuid import UUID
 
 from functions.billing_api.auth import Authenticator
+from functions.invoicing import InvoicingServices
 from shared.domain.cost import Bill
 from shared.domain.voids import Void, Voided, VoidPosition, VoidRequest
 from shared.service.dimensions import DeclareDimensions
 from shared.service.evidence import Evidence
 from shared.service.explain import Explain
 from shared.service.ingest import Outcome
+from shared.service.invoicing.parties import Parties
+from shared.service.invoicing.tax_rates import TaxRates
 from shared.service.meters import Meters
 from shared.service.oversight import Oversight
 from shared.service.plan_authoring import PlanAuthoring
@@ -65,6 +68,9 @@ class ApiServices:
     authoring: PlanAuthoring
     meters: Meters
     dimensions: DeclareDimensions
+    parties: Parties
+    tax_rates: TaxRates
+    invoicing: InvoicingServices
     unrated: UnratedReport
     calculate: CalculateBill
     simulate: Simulate

@@ -16,12 +16,15 @@ if TYPE_CHECKING:
 def services() -> "ApiServices":
     """It accepts usage, so it folds too."""
     from eventing.usage import decode
+    from eventing.usage.labels import read_labels
+    from eventing.usage.metered import read_metered
     from functions.billing_api.auth import Authenticator
     from functions.billing_api.ingest import IngestBody
     from functions.billing_api.ports import ApiServices
     from shared.adapters.postgres.breakdown import PostgresSeriesReader
     from shared.adapters.postgres.dimensions import PostgresDeclarations
     from shared.adapters.postgres.evidence import PostgresEvidence
+    from shared.adapters.postgres.invoicing.parties import PostgresParties
     from shared.adapters.postgres.meters import PostgresMeters
     from shared.adapters.postgres.oversight import PostgresOversight
     from shared.adapters.postgres.plans import PostgresPlans
@@ -34,6 +37,8 @@ def services() -> "ApiServices":
     from shared.service.dimensions import DeclareDimensions
     from shared.service.evidence import Evidence
     from shared.service.explain import Explain
+    from shared.service.invoicing.parties import Parties
+    from shared.service.invoicing.tax_rates import TaxRates
     from shared.service.plan_authoring import PlanAuthoring
     from shared.service.plans import Plans
     from shared.service.question import Questions
@@ -44,6 +49,7 @@ def services() -> "ApiServices":
     database = bootstrap.database()
     tenants, plans = PostgresTenants(database), PostgresPlans(database)
     usage = PostgresUsageReader(database)
+    parties = PostgresParties(database, new_id)
     questions = Questions(tenants=tenants, plans=plans, fold=bootstrap.fold_for, clock=system_clock)
     return ApiServices(
         authenticator=Authenticator(bootstrap.settings().admin_api_key),
@@ -65,6 +71,9 @@ def services() -> "ApiServices":
         ),
         meters=bootstrap.metering().meters,
         dimensions=DeclareDimensions(PostgresDeclarations(database, new_id), system_clock),
+        parties=Parties(parties=parties, tenants=tenants, clock=system_clock, new_id=new_id),
+        tax_rates=TaxRates(parties=parties, clock=system_clock, new_id=new_id),
+        invoicing=bootstrap.invoicing(),
         unrated=PostgresUnrated(database),
         calculate=CalculateBill(
             tenants=tenants,
@@ -80,6 +89,8 @@ def services() -> "ApiServices":
             reader=PostgresEvidence(database),
             fold=bootstrap.fold_for,
             decode=decode,
+            read_labels=read_labels,
+            read_metered=read_metered,
             clock=system_clock,
         ),
     )

@@ -1,4 +1,5 @@
-"""`usage.aggregated` → accrued cost; the sweep's tick → that of every tenant whose notice got lost."""
+"""`usage.aggregated` → accrued cost; the tick of the close → invoices of what has ended; the sweep's tick →
+both, of every tenant that was left behind."""
 
 from eventing import types
 from eventing.delivery import event_receiver
@@ -12,12 +13,14 @@ def start() -> None:
 
 
 def consume(event: Event) -> None:
-    """Bring accrued cost up to the windows, of the tenant or, on a tick, of all. Raises what
-    `eventing.delivery` answers with.
+    """Bring accrued cost up to the windows, of the tenant or, on a sweep, of all; close periods, on a tick.
+    Raises what `eventing.delivery` answers with.
 
     An event only says that the tenant's usage changed: what it holds besides is not looked at.
     """
-    if event.type == types.PING:
+    if event.type == types.PING and event.source == types.SOURCE_CLOSE:
+        bootstrap.closing().run()
+    elif event.type == types.PING:
         check_source(event, types.SOURCE_SWEEP)
         bootstrap.pricing_sweep().run()
     else:

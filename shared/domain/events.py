@@ -38,4 +38,42 @@ class CostAccrued:
     as_of: datetime
 
 
-Fact = UsageAggregated | CostAccrued
+@dataclass(frozen=True, slots=True)
+class _InvoiceFact:
+    """An invoice, as it is at `as_of`; a draft has no number and no date on which it is due: "" and None.
+
+    `net` + `tax_total`, and what is carried over, is `total`; `amount_due` is what is owed of it.
+    """
+
+    tenant_id: UUID
+    tenant_slug: str
+    invoice_id: UUID
+    number: str
+    period_start: datetime
+    period_end: datetime
+    currency: str
+    net: Decimal
+    tax_total: Decimal
+    total: Decimal
+    amount_due: Decimal
+    due_at: datetime | None
+    as_of: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceDrafted(_InvoiceFact):
+    """There is a draft. It may come to something else when it is final."""
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceFinalized(_InvoiceFact):
+    """An invoice has its number, and never changes again."""
+
+
+@dataclass(frozen=True, slots=True)
+class InvoicePaid(_InvoiceFact):
+    """Nothing is due any more."""
+
+
+InvoiceFact = InvoiceDrafted | InvoiceFinalized | InvoicePaid
+Fact = UsageAggregated | CostAccrued | InvoiceFact

@@ -127,14 +127,27 @@ def _used(
     asked: Asked, usage: SeriesTotals | None, line: LineItem, levels: int, counted: Iterable[Key]
 ) -> Used:
     """What was used over the time of a line, by who used it; by the account, where it is only supposed."""
-    parts = [key for key in counted if isinstance(key, Selected)]
     if usage is None or asked.tenant is None:
+        parts = [key for key in counted if isinstance(key, Selected)]
         return {ACCOUNT: _supposed(asked, line, parts)}
+    factor = Fraction(1 if asked.factor is None else asked.factor)
+    return used_by(usage, asked.tenant.id, ZoneInfo(asked.timezone), line, levels, counted, factor)
+
+
+def used_by(
+    usage: SeriesTotals,
+    tenant_id: UUID,
+    zone: ZoneInfo,
+    line: LineItem,
+    levels: int,
+    counted: Iterable[Key],
+    factor: Fraction = Fraction(1),
+) -> Used:
+    """What of these keys was used over the time of a line, times `factor`, by who used it."""
     used: dict[Path, dict[Key, Fraction]] = {}
-    factor, zone = Fraction(1 if asked.factor is None else asked.factor), ZoneInfo(asked.timezone)
-    for selection in {ALL, *(part.selection for part in parts)}:
+    for selection in {ALL, *(key.selection for key in counted if isinstance(key, Selected))}:
         spans = spans_of(selection, line.start, line.end, zone)
-        by_series = usage.by_series(asked.tenant.id, spans, selection.where) if spans else {}
+        by_series = usage.by_series(tenant_id, spans, selection.where) if spans else {}
         for series, quantities in by_series.items():
             so_far = used.setdefault(series[:levels], {})
             for meter, quantity in quantities.items():

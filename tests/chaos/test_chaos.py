@@ -31,12 +31,13 @@ def with_deltas_deleted_before_they_are_merged(checkout: Checkout) -> None:
     """Taken in a transaction of their own, which is committed before that of the windows."""
     checkout.replace(
         "shared/adapters/postgres/folding.py",
-        "row = self._connection.execute(statement,",
+        "row = RawCursor(self._connection).execute(statement,",
         f"""self._connection.cursor().executemany(
             "INSERT INTO usage_delta ({DELTA}) VALUES (%s, %s, %s, %s, %s, %s, %s)",
             __import__("psycopg").connect(self._connection.info.dsn, autocommit=True).execute(
-                "DELETE FROM usage_delta WHERE shard = %s RETURNING {DELTA}", (self._shard,)).fetchall())
-        row = self._connection.execute(statement,""",
+                "DELETE FROM usage_delta WHERE shard = ANY(%s) RETURNING {DELTA}",
+                (list(self.shards),)).fetchall())
+        row = RawCursor(self._connection).execute(statement,""",
     )
 
 

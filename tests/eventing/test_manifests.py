@@ -119,12 +119,22 @@ def test_triggers_ask_for_types_and_sources_that_there_are() -> None:
 
 
 def test_the_sweep_ticks_every_quarter_of_an_hour_for_the_broker() -> None:
-    (sweep,) = load_ping_sources(BASE)
+    sweep, _ = load_ping_sources(BASE)
     assert (sweep.event.type, sweep.event.source) == (types.PING, types.SOURCE_SWEEP)
     assert (sweep.event.data, sweep.event.extensions) == (b"", {})
     assert str(sweep.schedule) == "*/15 * * * * (UTC)"
     assert sweep.sink.ref is not None
     assert (sweep.sink.ref.kind, sweep.sink.ref.name) == ("Broker", "default")
+
+
+def test_the_close_ticks_five_minutes_past_each_hour_for_pricing() -> None:
+    _, close = load_ping_sources(BASE)
+    assert (close.event.type, close.event.source) == (types.PING, types.SOURCE_CLOSE)
+    assert str(close.schedule) == "5 * * * * (UTC)"
+    (trigger,) = load_triggers(TRIGGERS / "pricing-close.yaml", load_broker(IN_MEMORY))
+    assert trigger.filters == (Filter(exact={"type": types.PING, "source": types.SOURCE_CLOSE}),)
+    assert trigger.subscriber.ref is not None
+    assert trigger.subscriber.ref.name == "billing-pricing"
 
 
 def test_every_type_has_an_event_type_and_none_has_one_that_is_unknown() -> None:

@@ -14,7 +14,14 @@ from eventing import outbox as outbox_module
 from eventing.codec import Event
 from eventing.outbox import BATCH, Relay, to_event
 from shared.domain.errors import Rejected, Unavailable
-from shared.domain.events import CostAccrued, Fact, UsageAggregated
+from shared.domain.events import (
+    CostAccrued,
+    Fact,
+    InvoiceDrafted,
+    InvoiceFinalized,
+    InvoicePaid,
+    UsageAggregated,
+)
 
 DEMO = UUID("01930000-0000-7000-8000-000000000001")
 NOON = datetime(2025, 10, 15, 12, tzinfo=UTC)
@@ -36,6 +43,22 @@ ACCRUED = CostAccrued(
     currency="RUB",
     amount=Decimal("190.080000000000000000"),
     plan="demo",
+    as_of=NOON,
+)
+
+DRAFTED = InvoiceDrafted(
+    tenant_id=DEMO,
+    tenant_slug="demo",
+    invoice_id=UUID(int=5),
+    number="",
+    period_start=ACCRUED.period_start,
+    period_end=ACCRUED.period_end,
+    currency="RUB",
+    net=Decimal("150.00"),
+    tax_total=Decimal("30.00"),
+    total=Decimal("180.00"),
+    amount_due=Decimal("170.00"),
+    due_at=None,
     as_of=NOON,
 )
 
@@ -161,7 +184,7 @@ def test_a_poisonous_fact_stays_and_holds_up_nobody(
     outbox, publisher = FakeOutbox(numbered(10)), FakePublisher({"4": error})
     relay = Relay(outbox, publisher)
     assert relay.send_pending() == 9
-    assert [fact.sequence for fact in outbox.waiting.values()] == [4]
+    assert list(outbox.waiting.values()) == [numbered(5)[4]]
     assert "UsageAggregated 00000000-0000-0000-0000-000000000004 of tenant-1 is passed over" in caplog.text
     assert relay.send_pending() == 0
     assert publisher.tries == 10, "it is not offered again by the same relay"
@@ -184,3 +207,37 @@ def test_a_sink_that_refuses_everything_is_taken_to_be_wrong_itself(monkeypatch:
         relay.send_pending()
     publisher.failing = {}
     assert relay.send_pending() == 50
+
+
+def test_an_invoice_is_announced_as_it_stands_with_its_amounts_as_text() -> None:
+    event = to_event(DRAFTED)
+    assert (event.type, event.source) == ("dev.faasbilling.invoice.drafted.v1", "/faas-billing/invoicing")
+    assert event.id == f"{DEMO}/{event.type}/{DRAFTED.invoice_id}"
+    assert event.extensions == {"tenantid": "demo", "partitionkey": "demo"}
+    assert json.loads(event.data) == {
+        "tenant_id": str(DEMO),
+        "tenant": "demo",
+        "as_of": "2025-10-15T12:00:00Z",
+        "invoice_id": str(DRAFTED.invoice_id),
+        "number": None,
+        "status": "draft",
+        "period_start": "2025-09-30T21:00:00Z",
+        "period_end": "2025-10-31T21:00:00Z",
+        "currency": "RUB",
+        "net": "150.00",
+        "tax": "30.00",
+        "total": "180.00",
+        "amount_due": "170.00",
+        "due_at": None,
+    }
+
+
+def test_a_draft_its_invoice_and_each_time_it_is_paid_are_events_of_their_own() -> None:
+    fields = {name: getattr(DRAFTED, name) for name in DRAFTED.__dataclass_fields__}
+    fields |= {"number": "INV-2025-000001", "due_at": NOON}
+    final, paid = InvoiceFinalized(**fields), InvoicePaid(**fields)
+    again = replace(paid, as_of=NOON + timedelta(days=1))
+    assert len({to_event(fact).id for fact in (DRAFTED, final, paid, again)}) == 4
+    assert to_event(paid) == to_event(replace(paid))
+    assert json.loads(to_event(final).data)["status"] == "final"
+    assert json.loads(to_event(final).data)["due_at"] == "2025-10-15T12:00:00Z"

@@ -2,12 +2,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from runtime.seed import seed
+from runtime.seed import SELLER, seed
 from runtime.trace import read_trace
+from shared.adapters.postgres.invoicing.parties import PostgresParties
 from shared.adapters.postgres.plans import PostgresPlans
 from shared.adapters.postgres.pool import Database
 from shared.adapters.postgres.tenants import PostgresTenants
 from shared.adapters.system import new_id, system_clock
+from shared.domain.errors import NotFound
+from shared.service.invoicing.parties import Parties
 from shared.service.plans import Plans
 from shared.service.tenants import Tenants
 
@@ -27,6 +30,16 @@ def tenants(database: Database) -> Tenants:
 @pytest.fixture
 def plans(database: Database) -> Plans:
     return Plans(plans=PostgresPlans(database), tenants=PostgresTenants(database), clock=system_clock)
+
+
+@pytest.fixture
+def parties(database: Database) -> Parties:
+    return Parties(
+        parties=PostgresParties(database, new_id),
+        tenants=PostgresTenants(database),
+        clock=system_clock,
+        new_id=new_id,
+    )
 
 
 def test_the_tenants_of_the_trace_and_demo_have_their_plans(
@@ -54,6 +67,36 @@ def test_seeding_again_changes_nothing_that_a_user_chose_since(
     seed(database_url)
     assert tenants.list(limit=100) == before
     assert plans.of_tenant(slug) == current
+
+
+def test_the_tenants_have_a_seller_and_billing_details(
+    database_url: str, parties: Parties, tenants: Tenants
+) -> None:
+    seed(database_url)
+    (seller,) = parties.entities(limit=10)
+    assert seller.legal_name == "Example Platform Ltd"
+    for tenant in tenants.list(limit=100):
+        buyer = parties.buyer(tenant)
+        assert buyer.seller == seller
+        assert buyer.details.legal_name == f"Customer {tenant.slug}"
+
+
+def test_who_sells_by_another_name_gets_no_second_seller(
+    database_url: str, parties: Parties, tenants: Tenants
+) -> None:
+    parties.create_entity({**SELLER, "name": "mine"}, who="me")
+    seed(database_url)
+    assert [entity.name for entity in parties.entities(limit=10)] == ["mine"]
+    with pytest.raises(NotFound):
+        parties.buyer(tenants.get("demo"))
+
+
+def test_billing_details_given_since_stay(database_url: str, parties: Parties, tenants: Tenants) -> None:
+    seed(database_url)
+    demo = tenants.get("demo")
+    mine = parties.replace_details(demo, {"legal_name": "Mine", "email": "me@mine.example"}, who="me")
+    seed(database_url)
+    assert parties.buyer(demo) == mine
 
 
 def _plan_of(plans: Plans, slug: str) -> str:

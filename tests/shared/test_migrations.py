@@ -116,6 +116,44 @@ def test_meter_windows_and_deltas_of_before_go_on_with_what_more_meters_keep(emp
     database.close()
 
 
+def test_invoices_come_beside_tenants_plans_and_their_changes_as_they_were(empty_database_url: str) -> None:
+    upgrade(empty_database_url, "0011")
+    database = Database(empty_database_url, pool_size_max=1)
+    tenants = [
+        add_tenant(database, slug, currency=currency) for slug, currency in (("a", "RUB"), ("b", "JPY"))
+    ]
+    kept = ("tenant", "tenant_alias", "pricing_plan", "subscription", "plan_change")
+    with psycopg.connect(empty_database_url) as connection:
+
+        def contents() -> list[list[tuple[object, ...]]]:
+            query = "SELECT to_jsonb(t) FROM {} t ORDER BY 1::text"
+            return [connection.execute(query.format(table).encode()).fetchall() for table in kept]
+
+        plan = (UUID(int=1), "basic", "RUB", NOON)
+        connection.execute(
+            "INSERT INTO pricing_plan (id, name, currency, created_at) VALUES (%s, %s, %s, %s)", plan
+        )
+        connection.execute("INSERT INTO subscription VALUES (%s, '-infinity', %s)", (tenants[0].id, plan[0]))
+        connection.execute(
+            "INSERT INTO plan_change (id, at, who, what, plan_id, after) VALUES (%s, %s, '', '', %s, '{}')",
+            (UUID(int=2), NOON, plan[0]),
+        )
+        connection.commit()
+        before = contents()
+        connection.commit()
+
+        upgrade(empty_database_url)
+        assert contents() == before
+        connection.execute(
+            "INSERT INTO billing_details (tenant_id, currency, legal_name, address, tax_ids, email, language,"
+            " cycle_interval, zero_invoices) SELECT id, currency, name, '{}', '[]', '', 'en', 'month', false"
+            " FROM tenant"
+        )
+        with pytest.raises(psycopg.errors.ForeignKeyViolation):
+            connection.execute("UPDATE billing_details SET currency = 'USD'")
+    database.close()
+
+
 def test_revisions_of_before_are_series_without_dimensions(empty_database_url: str) -> None:
     upgrade(empty_database_url, "0009")
     database = Database(empty_database_url, pool_size_max=1)

@@ -11,19 +11,19 @@ from functions.billing_api.document import problems, routes
 from functions.billing_api.questions import one_plan, question
 from functions.billing_api.references import blaming
 from functions.billing_api.schemas.common import read_instant
-from functions.billing_api.schemas.explain import (
+from functions.billing_api.schemas.evidence import (
     EvidencePart,
     EvidencePartList,
     EvidenceQuery,
     EvidenceWindow,
     EvidenceWindowList,
-    ExplainedBill,
-    ExplainRequest,
     PartEvidenceQuery,
 )
+from functions.billing_api.schemas.explain import ExplainedBill, ExplainRequest
 from shared.domain.money import exact_text
-from shared.service import evidence
-from shared.service.evidence import Evidence, PartPlace, WindowPlace
+from shared.service.evidence import Evidence, PartEvidence
+from shared.service.evidence_counting import WindowEvidence
+from shared.service.evidence_ports import PartPlace, WindowPlace
 from shared.service.explain import Explain
 
 _WINDOWS, _PARTS = "evidence-windows", "evidence-parts"
@@ -50,11 +50,12 @@ def explain_routes(explain: Explain, behind: Evidence) -> APIBlueprint:
         windows, next_cursor = page(found.windows, query.limit, _write_window)
         return answer(
             EvidenceWindowList(
-                items=[EvidenceWindow.of(window, found.meter) for window in windows],
+                items=[EvidenceWindow.of(window) for window in windows],
                 next_cursor=next_cursor,
-                meter=found.meter.name,
-                unit=found.meter.unit,
-                quantity=exact_text(found.quantity),
+                meter=found.meter,
+                unit=found.unit,
+                quantity=None if found.quantity is None else exact_text(found.quantity),
+                note=found.note,
                 as_of=found.as_of,
             )
         )
@@ -70,8 +71,9 @@ def explain_routes(explain: Explain, behind: Evidence) -> APIBlueprint:
             EvidencePartList(
                 items=[EvidencePart.of(part) for part in parts],
                 next_cursor=next_cursor,
-                meter=found.meter.name,
-                unit=found.meter.unit,
+                meter=found.meter,
+                unit=found.unit,
+                note=found.note,
                 as_of=found.as_of,
             )
         )
@@ -79,16 +81,17 @@ def explain_routes(explain: Explain, behind: Evidence) -> APIBlueprint:
     return api
 
 
-def _write_window(window: evidence.CoveringWindow) -> str:
-    start, service_id, revision_id = window.place
-    return write_cursor(_WINDOWS, start.isoformat(), str(service_id), str(revision_id))
+def _write_window(found: WindowEvidence) -> str:
+    start, *ids = found.window.place
+    return write_cursor(_WINDOWS, start.isoformat(), *map(str, ids))
 
 
-def _read_window(start: str, service_id: str, revision_id: str) -> WindowPlace:
-    return WindowPlace(read_instant(start), UUID(service_id), UUID(revision_id))
+def _read_window(start: str, *ids: str) -> WindowPlace:
+    service_id, revision_id, dimensions_key = map(UUID, ids)
+    return WindowPlace(read_instant(start), service_id, revision_id, dimensions_key)
 
 
-def _write_part(found: evidence.PartEvidence) -> str:
+def _write_part(found: PartEvidence) -> str:
     touches_from, touches_until, event_key, received_at = found.part.place
     return write_cursor(
         _PARTS, touches_from.isoformat(), touches_until.isoformat(), str(event_key), received_at.isoformat()

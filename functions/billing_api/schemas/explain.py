@@ -1,4 +1,4 @@
-"""Explanations of bills on the wire, and what stands behind their lines."""
+"""Explanations of bills on the wire."""
 
 from decimal import Decimal
 from typing import Annotated, Final, Literal, Self
@@ -10,32 +10,23 @@ from functions.billing_api.schemas.billing import BillHead, BillLine, head, is_n
 from functions.billing_api.schemas.common import (
     Answer,
     DecimalText,
-    Instant,
     Money,
-    Page,
-    PageQuery,
-    TenantRef,
-    Text,
-    Time,
 )
 from functions.billing_api.schemas.dimensions import DimensionsShare
+from functions.billing_api.schemas.evidence import LineEvidence
 from functions.billing_api.schemas.prices import Tier, is_empty
 from functions.billing_api.schemas.questions import BillRequest
-from shared.domain.meters import METERS, Meter
+from shared.domain.meters import METERS
 from shared.domain.money import CURRENCY_EXPONENTS, exact_text, round_to_currency
 from shared.domain.rating.breakdown import Share, meters_of
 from shared.domain.rating.line import LineItem
 from shared.domain.rating.tiered import Tiered
 from shared.domain.rating.tiers import spans
-from shared.domain.windows import WindowSize
-from shared.service import evidence, explain
+from shared.service import explain
 from shared.service.explain import LEVELS, RevisionRef, ServiceRef
 
 SHARES_DEFAULT: Final = 100
 SHARES_MAX: Final = 1_000
-PARTS_DEFAULT: Final = 20
-PARTS_MAX: Final = 100
-"""Of a page: each is read from its payload, which may hold 50,000 records."""
 _EQUAL_ONES: Final = "a record of several invocations without durations_ns counts as that many equal ones"
 
 
@@ -120,7 +111,7 @@ class ExplainedLine(BillLine):
     `amount_exact_before` and `amount_exact_after`; `rounding` says what that is rounded to, and
     `quantity_rounding` what is rounded in the quantities already. The amounts of `breakdown` sum to
     `amount`, by quantity and largest remainder; those of a line about other lines by what they charge to
-    whom.
+    whom. `evidence` says, for each meter, how to ask for the windows and the parts behind the quantity.
     """
 
     kind: str
@@ -132,9 +123,11 @@ class ExplainedLine(BillLine):
     amount_after: Money
     rounding: str
     breakdown: list[ServiceShare]
+    evidence: Annotated[list[LineEvidence], Field(exclude_if=is_empty)] = []
 
     @classmethod
-    def explained(cls, explained: explain.ExplainedLine) -> Self:
+    def explained(cls, explained: explain.ExplainedLine, *, is_supposed: bool = False) -> Self:
+        """There is no evidence of usage that is but supposed."""
         line, shown = explained.line, BillLine.of(explained.line)
         before, after = (round_to_currency(at, line.currency) for at in (line.exact_before, line.exact_after))
         return cls(
@@ -148,6 +141,7 @@ class ExplainedLine(BillLine):
             amount_after=after,
             rounding=_rounding(line, before, after),
             breakdown=[ServiceShare.of(share) for share in explained.shares],
+            evidence=[] if is_supposed else LineEvidence.all_of(explained),
         )
 
 
@@ -158,113 +152,12 @@ class ExplainedBill(BillHead):
 
     @classmethod
     def of(cls, explanation: explain.Explanation, *, simulated: bool) -> Self:
+        asked = explanation.simulation.asked
+        is_supposed = asked.what_if is not None or asked.factor is not None
         return cls(
             **head(explanation.simulation, simulated=simulated),
-            lines=[ExplainedLine.explained(line) for line in explanation.lines],
+            lines=[ExplainedLine.explained(line, is_supposed=is_supposed) for line in explanation.lines],
         )
-
-
-class EvidenceQuery(PageQuery):
-    """The quantity of a meter over [start, end), as the line of a bill names them."""
-
-    tenant_id: TenantRef
-    meter: Text
-    start: Instant
-    end: Instant
-    service_id: Annotated[UUID | None, Field(description="Only of this service.")] = None
-
-    def wanted(self) -> evidence.Wanted:
-        return evidence.Wanted(self.tenant_id, self.meter, self.start, self.end, self.service_id)
-
-
-class PartEvidenceQuery(EvidenceQuery):
-    limit: Annotated[int, Field(ge=1, le=PARTS_MAX)] = PARTS_DEFAULT
-
-
-class EvidenceWindow(Answer):
-    """A window of one revision, half-open and UTC, and how much of the meter it holds."""
-
-    window_size: WindowSize
-    window_start: Time
-    window_end: Time
-    service_id: UUID
-    namespace: str
-    service_name: str
-    revision_id: UUID
-    revision: str
-    records: int
-    invocations: int
-    quantity: DecimalText
-
-    @classmethod
-    def of(cls, window: evidence.CoveringWindow, meter: Meter) -> Self:
-        return cls(
-            window_size=window.size,
-            window_start=window.place.window_start,
-            window_end=window.place.window_start + window.size.length,
-            service_id=window.place.service_id,
-            namespace=window.name.namespace,
-            service_name=window.name.service_name,
-            revision_id=window.place.revision_id,
-            revision=window.name.revision,
-            records=window.facts.records,
-            invocations=window.facts.invocations,
-            quantity=exact_text(meter.quantity(window.facts)),
-        )
-
-
-class EvidenceWindowList(Page[EvidenceWindow]):
-    """The fewest windows that cover the span and hold any of the meter, by time, service and revision.
-
-    Over all pages they sum to `quantity`, which is that of the span, from all usage accepted before `as_of`.
-    """
-
-    meter: str
-    unit: str
-    quantity: DecimalText
-    as_of: Time
-
-
-class EvidencePart(Answer):
-    """What was accepted under one identity, and `quantity` of the meter in its `records` of the span: zero
-    where they all lie beside it.
-
-    A part that is `voided` counts nothing; shown is what it would. Its windows lie in [touches_from,
-    touches_until).
-    """
-
-    source: str
-    id: str
-    received_at: Time
-    recorded_at: Time
-    touches_from: Time
-    touches_until: Time
-    records: int
-    quantity: DecimalText
-    voided: bool
-
-    @classmethod
-    def of(cls, found: evidence.PartEvidence) -> Self:
-        part = found.part
-        return cls(
-            source=part.source,
-            id=part.id,
-            received_at=part.place.received_at,
-            recorded_at=part.recorded_at,
-            touches_from=part.place.touches_from,
-            touches_until=part.place.touches_until,
-            records=found.records,
-            quantity=exact_text(found.quantity),
-            voided=part.is_void,
-        )
-
-
-class EvidencePartList(Page[EvidencePart]):
-    """Parts that touch the span, by the times they touch. Payloads that are no longer kept are not listed."""
-
-    meter: str
-    unit: str
-    as_of: Time
 
 
 def _quantity(share: Share) -> str | None:

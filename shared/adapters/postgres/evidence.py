@@ -1,36 +1,44 @@
 """What stands behind bills in PostgreSQL: the windows of a span, and the payloads that touch it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import cache
 from typing import Any
 from uuid import UUID
 
 from psycopg import IsolationLevel
 
+from shared.adapters.postgres import meter_evidence
+from shared.adapters.postgres.dimensions import declarations_of, require_declared
 from shared.adapters.postgres.folding import StoredPayload
 from shared.adapters.postgres.pool import Connection, Database
+from shared.adapters.postgres.totals import USED, WHERE, chosen, used_in
 from shared.domain.aggregate import SeriesName
+from shared.domain.dimensions import Declarations
 from shared.domain.facts import NUMBERS, SUMS, WindowFacts
+from shared.domain.meter_definition import MeterDefinition
+from shared.domain.metering.windows import MeterFacts, admitted
 from shared.domain.period import Period
 from shared.domain.usage import AHEAD_S_MAX
-from shared.domain.windows import WindowSize, cover
-from shared.service.evidence import CoveringWindow, PartPlace, StoredPart, WindowPlace
+from shared.domain.windows import WindowSize
+from shared.service.evidence_ports import CoveringWindow, PartPlace, Scope, StoredPart, WindowPlace
 
-_IN_SPAN = """
-    unnest(%(sizes)s::text[], %(starts)s::timestamptz[], %(ends)s::timestamptz[])
-        AS range (size, range_start, range_end)
-    JOIN usage_window w ON w.tenant_id = %(tenant_id)s AND w.window_size = size
-        AND w.window_start >= range_start AND w.window_start < range_end
-        AND (%(service_id)s::uuid IS NULL OR w.service_id = %(service_id)s)
+_USED = f"""
+    WITH w AS (
+        SELECT usage_window.* {USED} AND (%(service_id)s::uuid IS NULL OR service_id = %(service_id)s)
+        {{where}}
+    )
 """
 _TOTAL = f"""
-    SELECT {", ".join(f"{'sum' if name in SUMS else 'max'}({name})" for name in NUMBERS)} FROM {_IN_SPAN}
-""".encode()
+    {_USED} SELECT {", ".join(f"{'sum' if name in SUMS else 'max'}({name})" for name in NUMBERS)} FROM w
+"""
 _PLACE = "w.window_start, w.service_id, w.revision_id"
 _WINDOWS = f"""
-    SELECT window_size, {_PLACE}, service.namespace, service.name, revision.name, {", ".join(NUMBERS)}
-    FROM {_IN_SPAN}
+    {_USED}
+    SELECT window_size, {_PLACE}, coalesce(revision.base_id, revision.id), service.namespace, service.name,
+           revision.name, revision.dimensions, {", ".join(NUMBERS)}
+    FROM w
     JOIN service ON (service.tenant_id, service.id) = (w.tenant_id, w.service_id)
     JOIN revision ON (revision.tenant_id, revision.id) = (w.tenant_id, w.revision_id)
     WHERE {{fact}} <> 0 AND (%(after_start)s::timestamptz IS NULL
@@ -60,6 +68,9 @@ class ConnectionEvidence:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        # Read once for a page: they are looked up for each payload, or each record.
+        self._values = cache(self._read_values)
+        self._meter_values = cache(self._read_meter_values)
 
     def service_name(self, tenant_id: UUID, service_id: UUID) -> tuple[str, str] | None:
         row = self._connection.execute(
@@ -67,39 +78,64 @@ class ConnectionEvidence:
         ).fetchone()
         return None if row is None else (row[0], row[1])
 
-    def total(self, tenant_id: UUID, span: Period, service_id: UUID | None) -> WindowFacts:
-        row = self._connection.execute(_TOTAL, _covered(tenant_id, span, service_id)).fetchone()
+    def meter(self, tenant_id: UUID, name: str) -> MeterDefinition | None:
+        return meter_evidence.meter_named(self._connection, tenant_id, name)
+
+    def require_known(self, scope: Scope, meter: MeterDefinition | None) -> None:
+        if meter is not None:
+            meter_evidence.require_known(self._connection, scope, meter)
+        elif scope.where:
+            require_declared(self._connection, scope.tenant_id, scope.where.labels, *scope.whole)
+
+    def declarations(self, tenant_id: UUID) -> Declarations:
+        rows = self._connection.execute(
+            "SELECT declared_from, labels FROM tenant_dimension WHERE tenant_id = %s ORDER BY declared_from",
+            (tenant_id,),
+        )
+        return declarations_of(rows)
+
+    def admit(self, tenant_id: UUID, label: str, seen: Collection[str]) -> Mapping[str, str]:
+        return admitted(self._values(tenant_id, label), seen)
+
+    def admit_of(self, tenant_id: UUID, meter_id: UUID, label: str, value: str) -> str:
+        return admitted(self._meter_values(tenant_id, meter_id, label), [value])[value]
+
+    def total(self, scope: Scope) -> WindowFacts:
+        query = _TOTAL.format(where=WHERE if scope.where else "").encode()
+        row = self._connection.execute(query, _parameters(scope)).fetchone()
         assert row is not None, "an aggregate without GROUP BY has one row"
         return WindowFacts.of((int(value or 0) for value in row), {})
 
     def windows(
-        self,
-        tenant_id: UUID,
-        span: Period,
-        service_id: UUID | None,
-        fact: str,
-        *,
-        limit: int,
-        after: WindowPlace | None,
-    ) -> Sequence[CoveringWindow]:
+        self, scope: Scope, fact: str, *, limit: int, after: WindowPlace | None
+    ) -> Sequence[CoveringWindow[WindowFacts]]:
         assert fact in NUMBERS
-        start, service, revision = after or (None, None, None)
-        parameters = _covered(tenant_id, span, service_id) | {
+        start, service, revision, _ = after or (None, None, None, None)
+        parameters = _parameters(scope) | {
             "after_start": start,
             "after_service": service,
             "after_revision": revision,
             "limit": limit,
         }
-        rows = self._connection.execute(_WINDOWS.format(fact=fact).encode(), parameters)
+        query = _WINDOWS.format(where=WHERE if scope.where else "", fact=fact).encode()
         return [
             CoveringWindow(
                 WindowSize(size),
                 WindowPlace(*row[:3]),
-                SeriesName(*row[3:6]),
-                WindowFacts.of(map(int, row[6:]), {}),
+                row[3],
+                SeriesName(row[4], row[5], row[6], tuple(sorted(row[7].items()))),
+                WindowFacts.of(map(int, row[8:]), {}),
             )
-            for size, *row in rows
+            for size, *row in self._connection.execute(query, parameters)
         ]
+
+    def meter_windows(
+        self, scope: Scope, meter: MeterDefinition, *, limit: int, after: WindowPlace | None
+    ) -> Sequence[CoveringWindow[MeterFacts]]:
+        return meter_evidence.windows(self._connection, scope, meter, limit=limit, after=after)
+
+    def meter_sums(self, scope: Scope, meter: MeterDefinition) -> MeterFacts | None:
+        return meter_evidence.sums(self._connection, scope, meter)
 
     def parts(
         self, tenant_id: UUID, span: Period, *, limit: int, after: PartPlace | None
@@ -126,6 +162,15 @@ class ConnectionEvidence:
         rows = self._connection.execute(_BODIES, (tenant_id, event_key, received_at))
         return [StoredPayload(*row) for row in rows]
 
+    def _read_values(self, tenant_id: UUID, label: str) -> frozenset[str]:
+        rows = self._connection.execute(
+            "SELECT value FROM tenant_dimension_value WHERE (tenant_id, label) = (%s, %s)", (tenant_id, label)
+        )
+        return frozenset(value for (value,) in rows)
+
+    def _read_meter_values(self, tenant_id: UUID, meter_id: UUID, label: str) -> frozenset[str]:
+        return meter_evidence.kept_values(self._connection, tenant_id, meter_id, label)
+
 
 class PostgresEvidence:
     """EvidenceReader."""
@@ -139,12 +184,9 @@ class PostgresEvidence:
             yield ConnectionEvidence(connection)
 
 
-def _covered(tenant_id: UUID, span: Period, service_id: UUID | None) -> dict[str, Any]:
-    ranges = tuple(cover(*span))
+def _parameters(scope: Scope) -> dict[str, Any]:
     return {
-        "tenant_id": tenant_id,
-        "service_id": service_id,
-        "sizes": [of.size.value for of in ranges],
-        "starts": [of.start for of in ranges],
-        "ends": [of.end for of in ranges],
+        **used_in(scope.tenant_id, scope.spans),
+        **chosen(scope.where),
+        "service_id": scope.service_id,
     }

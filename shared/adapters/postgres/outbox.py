@@ -10,11 +10,21 @@ from uuid import UUID
 import msgspec
 
 from shared.adapters.postgres.pool import Connection, Database
-from shared.domain.events import CostAccrued, Fact, UsageAggregated
+from shared.domain.events import (
+    CostAccrued,
+    Fact,
+    InvoiceDrafted,
+    InvoiceFinalized,
+    InvoicePaid,
+    UsageAggregated,
+)
 
 logger = logging.getLogger(__name__)
 
-_KINDS: dict[str, type[Fact]] = {kind.__name__: kind for kind in (UsageAggregated, CostAccrued)}
+_KINDS: dict[str, type[Fact]] = {
+    kind.__name__: kind
+    for kind in (UsageAggregated, CostAccrued, InvoiceDrafted, InvoiceFinalized, InvoicePaid)
+}
 
 
 def add(connection: Connection, facts: Sequence[tuple[UUID, Fact]], now: datetime) -> None:

@@ -7,11 +7,14 @@ from datetime import datetime
 from fractions import Fraction
 from uuid import UUID
 
+from shared.domain.dimensions import Declarations
 from shared.domain.facts import WindowFacts
+from shared.domain.meter_definition import MeterDefinition
+from shared.domain.metering.windows import MeterFacts
 from shared.domain.meters import METERS, quantities
 from shared.domain.period import Period
 from shared.domain.rating.selection import EVERYWHERE, Where
-from shared.service.evidence import CoveringWindow, PartPlace, StoredPart, WindowPlace
+from shared.service.evidence_ports import CoveringWindow, PartPlace, Scope, StoredPart, WindowPlace
 from shared.service.explain import DimensionsRef, RevisionRef, SeriesRef, ServiceRef
 from shared.service.ports import StoredPayload
 
@@ -71,10 +74,10 @@ class SeriesUsage:
 
 @dataclass
 class Shelf:
-    """EvidenceReader and EvidenceView of one tenant."""
+    """EvidenceReader and EvidenceView of one tenant without custom meters."""
 
     services: dict[UUID, tuple[str, str]] = field(default_factory=dict)
-    covering: list[CoveringWindow] = field(default_factory=list)
+    covering: list[CoveringWindow[WindowFacts]] = field(default_factory=list)
     stored: list[tuple[StoredPart, Sequence[StoredPayload]]] = field(default_factory=list)
 
     @contextmanager
@@ -84,23 +87,39 @@ class Shelf:
     def service_name(self, tenant_id: UUID, service_id: UUID) -> tuple[str, str] | None:
         return self.services.get(service_id)
 
-    def total(self, tenant_id: UUID, span: Period, service_id: UUID | None) -> WindowFacts:
+    def meter(self, tenant_id: UUID, name: str) -> MeterDefinition | None:
+        return None
+
+    def require_known(self, scope: Scope, meter: MeterDefinition | None) -> None:
+        pass
+
+    def declarations(self, tenant_id: UUID) -> Declarations:
+        return Declarations()
+
+    def admit(self, tenant_id: UUID, label: str, seen: Collection[str]) -> Mapping[str, str]:
+        return {value: value for value in seen}
+
+    def admit_of(self, tenant_id: UUID, meter_id: UUID, label: str, value: str) -> str:
+        return value
+
+    def total(self, scope: Scope) -> WindowFacts:
         sums = WindowFacts()
         for window in self.covering:
             sums.add(window.facts)
         return sums
 
     def windows(
-        self,
-        tenant_id: UUID,
-        span: Period,
-        service_id: UUID | None,
-        fact: str,
-        *,
-        limit: int,
-        after: WindowPlace | None,
-    ) -> Sequence[CoveringWindow]:
+        self, scope: Scope, fact: str, *, limit: int, after: WindowPlace | None
+    ) -> Sequence[CoveringWindow[WindowFacts]]:
         return [w for w in self.covering if after is None or w.place > after][:limit]
+
+    def meter_windows(
+        self, scope: Scope, meter: MeterDefinition, *, limit: int, after: WindowPlace | None
+    ) -> Sequence[CoveringWindow[MeterFacts]]:
+        return ()
+
+    def meter_sums(self, scope: Scope, meter: MeterDefinition) -> MeterFacts | None:
+        return None
 
     def parts(
         self, tenant_id: UUID, span: Period, *, limit: int, after: PartPlace | None

@@ -8,8 +8,12 @@ from fractions import Fraction
 from uuid import UUID
 
 from eventing.usage import decode
+from eventing.usage.labels import read_labels
+from eventing.usage.metered import read_metered
 from functions.billing_api.auth import Authenticator
 from functions.billing_api.ports import ApiServices
+from functions.invoicing import InvoicingServices
+from shared.adapters.postgres.pool import Database
 from shared.domain.errors import Conflict, Unavailable
 from shared.domain.facts import WindowFacts
 from shared.domain.meters import METERS
@@ -21,6 +25,8 @@ from shared.service.dimensions import DeclareDimensions
 from shared.service.evidence import Evidence
 from shared.service.explain import Explain
 from shared.service.ingest import Outcome
+from shared.service.invoicing.parties import Parties
+from shared.service.invoicing.tax_rates import TaxRates
 from shared.service.meters import Meters
 from shared.service.oversight import ConflictPosition, GapPosition, MeteringGap, UsageConflict
 from shared.service.plan_authoring import PlanAuthoring
@@ -35,12 +41,14 @@ from shared.service.usage_report import UsageWindow, WindowFilter, WindowPage, W
 from tests.functions.billing_api.dimension_fakes import DeclaredInMemory
 from tests.functions.billing_api.explain_fakes import SeriesUsage, Shelf
 from tests.functions.billing_api.meter_fakes import MeterShelf
+from tests.functions.billing_api.party_fakes import PartyShelf
 from tests.functions.billing_api.void_fakes import VoidLedger
 from tests.shared.service.letter_fakes import USAGE, Examiner, MemoryLetters, Sink
 from tests.shared.service.plan_fakes import FakeBook, FakePlans
 
 KEY = "the-admin-key"
 NOW = datetime(2025, 10, 16, tzinfo=UTC)
+NOWHERE = Database("postgresql:///?host=/nowhere&connect_timeout=1")
 """Invoices are tested on PostgreSQL only."""
 
 
@@ -180,6 +188,7 @@ class Backend:
     plans: PlanShelf = field(default_factory=PlanShelf)
     meters: MeterShelf = field(default_factory=MeterShelf)
     declared: DeclaredInMemory = field(default_factory=DeclaredInMemory)
+    parties: PartyShelf = field(default_factory=PartyShelf)
     report: Report = field(default_factory=Report)
     totals: Totals = field(default_factory=Totals)
     series: SeriesUsage = field(default_factory=SeriesUsage)
@@ -225,6 +234,11 @@ class Backend:
                 new_id=lambda: UUID(int=2_000 + len(self.meters.meters)),
             ),
             dimensions=DeclareDimensions(self.declared, lambda: NOW),
+            parties=Parties(
+                parties=self.parties, tenants=self.directory, clock=lambda: NOW, new_id=self.new_party_id
+            ),
+            tax_rates=TaxRates(parties=self.parties, clock=lambda: NOW, new_id=self.new_party_id),
+            invoicing=InvoicingServices(NOWHERE, lambda _: self.check(), clock=lambda: NOW),
             unrated=self.unrated,
             calculate=calculate,
             simulate=Simulate(questions, self.totals),
@@ -234,6 +248,8 @@ class Backend:
                 reader=self.shelf,
                 fold=lambda _: self.check(),
                 decode=decode,
+                read_labels=read_labels,
+                read_metered=read_metered,
                 clock=lambda: NOW,
             ),
             oversight=self.oversight,
@@ -264,6 +280,9 @@ class Backend:
 
     def new_plan_id(self) -> UUID:
         return UUID(int=1_000 + len(self.plans.plans))
+
+    def new_party_id(self) -> UUID:
+        return UUID(int=3_000 + len(self.parties.noted))
 
     def ingest(self, body: bytes, *, idempotency_key: str | None) -> Outcome:
         self.check()

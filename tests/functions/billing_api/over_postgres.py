@@ -8,11 +8,14 @@ from eventing.usage.metered import read_metered
 from functions.billing_api.auth import Authenticator
 from functions.billing_api.ingest import IngestBody
 from functions.billing_api.ports import ApiServices
+from functions.invoicing import InvoicingServices
 from shared.adapters.postgres.breakdown import PostgresSeriesReader
 from shared.adapters.postgres.dimension_book import PostgresUsageDimensions
 from shared.adapters.postgres.dimension_values import PostgresDimensionValues
 from shared.adapters.postgres.dimensions import PostgresDeclarations
 from shared.adapters.postgres.evidence import PostgresEvidence
+from shared.adapters.postgres.invoicing.holds import PostgresHeldLetters
+from shared.adapters.postgres.invoicing.parties import PostgresParties
 from shared.adapters.postgres.meter_backfill import PostgresBackfills
 from shared.adapters.postgres.meter_book import PostgresUsageMeters
 from shared.adapters.postgres.meter_dimensions import PostgresDimensions
@@ -37,6 +40,8 @@ from shared.service.evidence import Evidence
 from shared.service.explain import Explain
 from shared.service.fold import Fold
 from shared.service.ingest import IngestUsage
+from shared.service.invoicing.parties import Parties
+from shared.service.invoicing.tax_rates import TaxRates
 from shared.service.metering import Metering
 from shared.service.meters import Meters
 from shared.service.plan_authoring import PlanAuthoring
@@ -76,6 +81,7 @@ def services_over(database: Database, clock: Clock) -> tuple[ApiServices, Fold]:
         dimensions=dimensions,
     )
     rebuild = Rebuild(windows, fold, series, decode, metering, dimensions)
+    parties = PostgresParties(database, new_id)
     services = ApiServices(
         authenticator=Authenticator(KEY),
         check=database.check,
@@ -107,6 +113,14 @@ def services_over(database: Database, clock: Clock) -> tuple[ApiServices, Fold]:
             changed=lambda: run_to_the_end(backfill),
         ),
         dimensions=DeclareDimensions(PostgresDeclarations(database, new_id), clock),
+        parties=Parties(parties=parties, tenants=tenants, clock=clock, new_id=new_id),
+        tax_rates=TaxRates(parties=parties, clock=clock, new_id=new_id),
+        invoicing=InvoicingServices(
+            database,
+            fold_for,
+            clock=clock,
+            read_letters=lambda: PostgresHeldLetters(database).replace([], clock()),
+        ),
         unrated=PostgresUnrated(database),
         calculate=CalculateBill(
             tenants=tenants, plans=plans, usage=usage, fold=fold_for, clock=clock
@@ -118,6 +132,8 @@ def services_over(database: Database, clock: Clock) -> tuple[ApiServices, Fold]:
             reader=PostgresEvidence(database),
             fold=fold_for,
             decode=decode,
+            read_labels=read_labels,
+            read_metered=read_metered,
             clock=clock,
         ),
     )

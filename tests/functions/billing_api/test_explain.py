@@ -10,7 +10,7 @@ import pytest
 from shared.domain.aggregate import SeriesName
 from shared.domain.facts import WindowFacts
 from shared.domain.windows import WindowSize
-from shared.service.evidence import CoveringWindow, PartPlace, StoredPart, WindowPlace
+from shared.service.evidence_ports import CoveringWindow, PartPlace, StoredPart, WindowPlace
 from tests.functions.billing_api.described import Described
 from tests.functions.billing_api.explain_fakes import series
 from tests.functions.billing_api.fakes import Backend
@@ -133,10 +133,11 @@ def test_every_fault_of_a_question_is_named(
     assert [error["field"] for error in answer.get_json(force=True)["errors"]] == fields
 
 
-def window(number: int, invocations: int) -> CoveringWindow:
+def window(number: int, invocations: int) -> CoveringWindow[WindowFacts]:
     place = WindowPlace(NOON + timedelta(minutes=5 * number), UUID(int=1), UUID(int=2))
     facts = WindowFacts(records=1, invocations=invocations)
-    return CoveringWindow(WindowSize.M5, place, SeriesName("default", "api", "api-1"), facts)
+    name = SeriesName("default", "api", "api-1")
+    return CoveringWindow(WindowSize.M5, place, place.revision_id, name, facts)
 
 
 def test_windows_come_page_by_page_and_sum_to_the_quantity(api: Described, backend: Backend) -> None:

@@ -20,6 +20,7 @@ class Pricing:
         self.tenants: list[str] = []
         self.woken = 0
         self.swept = 0
+        self.closed = 0
         self.failure: Exception | None = None
         self.costs: Sequence[object] | Exception = ["a cost"]
 
@@ -38,12 +39,23 @@ class Pricing:
             raise self.failure
 
 
+class Closing:
+    """Stands for the sweep that closes periods."""
+
+    def __init__(self, pricing: Pricing) -> None:
+        self._pricing = pricing
+
+    def run(self) -> None:
+        self._pricing.closed += 1
+
+
 @pytest.fixture
 def pricing(monkeypatch: pytest.MonkeyPatch) -> Pricing:
     fake = Pricing()
     monkeypatch.setattr(bootstrap, "pricing", lambda: fake)
     monkeypatch.setattr(bootstrap, "sending", lambda: fake)
     monkeypatch.setattr(bootstrap, "pricing_sweep", lambda: fake)
+    monkeypatch.setattr(bootstrap, "closing", lambda: Closing(fake))
     return fake
 
 
@@ -125,6 +137,11 @@ def test_the_tick_of_the_sweep_names_no_tenant_and_sweeps(pricing: Pricing, send
     response = send(**TICK)
     assert (response.status_code, response.data) == (204, b"")
     assert (pricing.swept, pricing.tenants) == (1, [])
+
+
+def test_the_tick_of_the_close_closes_periods_and_sweeps_nothing(pricing: Pricing, send: Send) -> None:
+    assert send(**TICK | {"source": types.SOURCE_CLOSE}).status_code == 204
+    assert (pricing.closed, pricing.swept) == (1, 0)
 
 
 def test_the_tick_of_another_source_is_refused_for_good(pricing: Pricing, send: Send) -> None:
