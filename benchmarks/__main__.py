@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from benchmarks import cold_start, flat, floors, fold, machine, reads, report, through_broker
+from benchmarks import closing, cold_start, flat, floors, fold, machine, reads, report, through_broker
 from benchmarks.cells import Cell, Measured, Target, measure, touch
 from benchmarks.cold_start import FIRST
 from benchmarks.fill import Say
@@ -29,7 +29,7 @@ from shared.adapters.system import system_clock
 
 PAGE: Final = CHECKOUT / "docs" / "performance.md"
 PARTS: Final = ("cold", "ingest", "fold", "broker", "stay")
-LONG_PARTS: Final = ("flat",)
+LONG_PARTS: Final = ("flat", "close")
 """Minutes of filling before anything is measured: only where they are asked for."""
 FLOORS: Final = (1, 100, 1_000)
 FLOORS_PER_ROUND: Final = 2
@@ -40,7 +40,7 @@ READS: Final = 200
 class Form:
     """Loads of `seconds` in so many `rounds`, those of `shapes` also through the Broker; cold `starts`;
     `samples` of latency; `minutes` of long load; `waiting` records are folded, and as many rebuilt; `rows`
-    fill the inbox."""
+    fill the inbox; the month is closed for `tenants`."""
 
     rounds: int
     seconds: float
@@ -50,10 +50,11 @@ class Form:
     waiting: int
     shapes: tuple[Shape, ...] = ("uniform", "hot")
     rows: int = 10**8
+    tenants: int = 10_000
 
 
 FORMS: Final = {
-    "quick": Form(1, 2.0, 3, 10, 0, 50_000, ("uniform",)),
+    "quick": Form(1, 2.0, 3, 10, 0, 50_000, ("uniform",), tenants=50),
     "full": Form(3, 4.0, 5, 10, 10, 200_000),
 }
 
@@ -71,7 +72,7 @@ class Run:
     def all(self) -> Results:
         if "flat" in self.parts:
             flat.require_room(self.folder, Size(self.form.rows))
-        if self.parts & {"cold", "ingest", "fold", "flat"}:
+        if self.parts & {"cold", "ingest", "fold", "flat", "close"}:
             with servers(self.folder) as started, sink(self.folder) as sink_port:
                 self.found.postgres = started.database.version()
                 self.say("PostgreSQL and Redis are up")
@@ -81,6 +82,8 @@ class Run:
                     self._direct(started, sink_port)
                 if "flat" in self.parts:
                     self._flat(started, sink_port)
+                if "close" in self.parts:
+                    self._close(started)
         if self.parts & {"broker", "stay"}:
             with product(self.folder) as up:
                 self.found.postgres = up.database.version()
@@ -156,6 +159,11 @@ class Run:
                     measured = measure(target, flat.CELL, self.form.seconds)
                     self._note(found.loads[name], flat.CELL, measured, f"{name} inbox, ")
 
+    def _close(self, started: Servers) -> None:
+        self.found.close = found = closing.measure(started, self.form.tenants, self.say)
+        self.say(f"the month's close: {found.invoices_per_s:,.0f} invoices/s")
+        self._wrong("the month's close", found.wrong)
+
     def _through_broker(self, up: Product) -> None:
         self.found.latency = latency = through_broker.latency(up, self.form.samples)
         window_s, cost_s = max(latency.window_s), max(latency.cost_s)
@@ -195,15 +203,16 @@ class Run:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench")
     parser.add_argument("form", nargs="?", choices=FORMS, default="quick", help="full takes half an hour")
-    parts, told = (*PARTS, *LONG_PARTS), "some of the parts; flat, ten minutes, only where it is named"
+    parts, told = (*PARTS, *LONG_PARTS), "some of the parts; flat and close, minutes each, only where named"
     parser.add_argument("--only", nargs="+", choices=parts, default=PARTS, help=told)
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--seconds", type=float, help="of each load")
     parser.add_argument("--minutes", type=float, help="of the long load; 0 for none")
     parser.add_argument("--rows", type=int, help="of the full inbox, a hundred million else")
+    parser.add_argument("--tenants", type=int, help="that the month is closed for, ten thousand else")
     parser.add_argument("--write", action="store_true", help=f"also to {PAGE.relative_to(CHECKOUT)}")
     given = parser.parse_args()
-    changed = {name: getattr(given, name) for name in ("rounds", "seconds", "minutes", "rows")}
+    changed = {name: getattr(given, name) for name in ("rounds", "seconds", "minutes", "rows", "tenants")}
     form = replace(FORMS[given.form], **{name: value for name, value in changed.items() if value is not None})
     began = time.monotonic()
 

@@ -6,10 +6,12 @@ from typing import Final
 
 from benchmarks import results
 from benchmarks.cells import Cell, Measured
+from benchmarks.closing import Close
 from benchmarks.cold_start import FIRST
 from benchmarks.flat import CELL, FULL, SMALL, SMALL_DAYS, Flat
 from benchmarks.load import KINDS
 from benchmarks.machine import MB
+from benchmarks.months import SERVICES
 from benchmarks.results import Results, middle
 
 INTRODUCTION: Final = """\
@@ -35,7 +37,7 @@ hour to hour; the ratios to the floors, measured in turn with them in the same r
 NOT_YET: Final = """\
 ## Not measured yet
 
-The month's close, the emitter's cost per request.
+The emitter's cost per request.
 """
 DISK: Final = "load|WAL B/record|payload|inbox|windows"
 
@@ -113,6 +115,8 @@ def _parts(found: Results) -> Iterator[str]:
         yield "and at last when all was quiet.\n"
     if found.flat is not None:
         yield from _flat(found.flat)
+    if found.close is not None:
+        yield from _close(found.close)
 
 
 def _flat(flat: Flat) -> Iterator[str]:
@@ -136,6 +140,25 @@ def _flat(flat: Flat) -> Iterator[str]:
     columns = f"|{SMALL_DAYS} days: p50 ms|p99 ms|{pair.size.days} days: p50 ms|p99 ms"
     yield _titled("Reads over the API", columns, rows)
     yield f"One reader. {KINDS} revisions of one tenant, of {pair.size.tenants}; which and when is drawn.\n"
+
+
+def _close(close: Close) -> Iterator[str]:
+    row = (
+        f"{close.invoices:,}",
+        f"{close.invoices_per_s:,.0f}",
+        f"{close.seconds:,.0f}",
+        " + ".join(f"{used:.1f}" for used in close.cpu_ms.values()),
+        f"{close.wal_bytes:,.0f}",
+        f"{close.disk_bytes:,.0f}",
+    )
+    columns = "invoices|invoices/s|s|CPU ms/invoice|WAL B/invoice|on disk B/invoice"
+    yield _titled("The month's close", columns, [row])
+    yield (
+        f"One process, an invoice for each tenant over {SERVICES} services that are called every day. CPU is"
+        " that of closer + PostgreSQL; on disk are invoices, their lines and the ledger, with indexes. Killed"
+        f" when {close.killed_at:,} were final and started again: numbers without a gap, one invoice each,"
+        " over what its usage costs, and books that balance.\n"
+    )
 
 
 def _inbox(name: str, found: Sequence[Measured], met: Sequence[str]) -> Sequence[str]:

@@ -6,6 +6,7 @@ from statistics import median
 from typing import Final
 
 from benchmarks.cells import Cell, Measured
+from benchmarks.closing import Close
 from benchmarks.cold_start import ColdStart
 from benchmarks.flat import Flat
 from benchmarks.fold import Rate
@@ -65,6 +66,7 @@ class Results:
     folds: dict[str, Rate] = field(default_factory=dict)
     stay: Stay | None = None
     flat: Flat | None = None
+    close: Close | None = None
     postgres: str = ""
     wrong: list[str] = field(default_factory=list)
 
