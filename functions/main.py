@@ -53,7 +53,7 @@ def main() -> None:
     from granian.log import LogLevels
     from granian.server import Server
 
-    Server(
+    server = Server(
         "functions.main:worker",
         factory=True,
         interface=Interfaces.WSGI,
@@ -67,7 +67,13 @@ def main() -> None:
         workers_kill_timeout=STOP_LIMIT_S,
         log_level=LogLevels.error,
         log_dictconfig=logging_config(settings.log_level),
-    ).serve()
+    )
+    try:
+        server.serve()
+    except SystemExit:
+        # Told with its group, its workers may have ended before it hears of it: that is no failure of theirs.
+        if not server.interrupt_signal:
+            raise
 
 
 def worker() -> Handler:

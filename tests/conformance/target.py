@@ -106,7 +106,7 @@ def embedded(broker: RunningBroker) -> Target:
         file(name).unlink()
 
     def quiet() -> None:
-        until(lambda: broker.backlog()["outstanding"] == 0)
+        until(lambda: broker.backlog().get("outstanding") == 0)
 
     return Target(broker.url, apply, delete, quiet)
 
