@@ -1,10 +1,10 @@
 """python -m benchmarks.bare: a function that does nothing, under the server of ours. What a cold start costs
 at least."""
 
-import sys
 from collections.abc import Callable
 from typing import Any
 
+from functions.main import serve, take_signals
 from shared.config import Settings, environment
 
 
@@ -13,6 +13,7 @@ def handle(_request: object) -> tuple[str, int]:
 
 
 def worker() -> Callable[..., Any]:
+    take_signals()
     from functions_framework import create_app
 
     app: Callable[..., Any] = create_app(  # type: ignore[no-untyped-call]
@@ -21,26 +22,5 @@ def worker() -> Callable[..., Any]:
     return app
 
 
-def main() -> int:
-    from granian.constants import HTTPModes, Interfaces
-    from granian.log import LogLevels
-    from granian.server import Server
-
-    settings = Settings.read(environment())
-    Server(
-        "benchmarks.bare:worker",
-        factory=True,
-        interface=Interfaces.WSGI,
-        http=HTTPModes.http1,
-        websockets=False,
-        address="127.0.0.1",
-        port=settings.port,
-        workers=settings.workers,
-        blocking_threads=settings.threads,
-        log_level=LogLevels.error,
-    ).serve()
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    serve("benchmarks.bare:worker", Settings.read(environment()), "127.0.0.1")

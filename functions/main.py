@@ -49,17 +49,22 @@ def main() -> None:
     except UnknownFunction as error:
         sys.exit(f"FUNCTION_TARGET: {error}")
 
+    serve("functions.main:worker", settings, env.get("ADDRESS", "0.0.0.0"))
+
+
+def serve(factory: str, settings: Settings, address: str) -> None:
+    """The application that `factory` makes in each worker process, until SIGTERM or SIGINT."""
     from granian.constants import HTTPModes, Interfaces
     from granian.log import LogLevels
     from granian.server import Server
 
     server = Server(
-        "functions.main:worker",
+        factory,
         factory=True,
         interface=Interfaces.WSGI,
         http=HTTPModes.http1,
         websockets=False,
-        address=env.get("ADDRESS", "0.0.0.0"),
+        address=address,
         port=settings.port,
         workers=settings.workers,
         blocking_threads=settings.threads,
@@ -78,11 +83,7 @@ def main() -> None:
 
 def worker() -> Handler:
     """The application of a worker process."""
-    # Ctrl-C reaches the worker too, and granian's parent passes it on as SIGTERM. Told twice at once, its
-    # worker locks up: the second handler runs inside the first, which holds the lock of an Event.
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    # Until the worker serves, it has its parent's handler, which would note a SIGTERM and do nothing.
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    take_signals()
     # Starting makes much that stays and nothing to collect; what stays is not looked at again later.
     gc.disable()
     app = application()
@@ -90,6 +91,15 @@ def worker() -> Handler:
     gc.set_threshold(OBJECTS_PER_COLLECTION)
     gc.enable()
     return app
+
+
+def take_signals() -> None:
+    """To be called first in a worker process."""
+    # Ctrl-C reaches the worker too, and granian's parent passes it on as SIGTERM. Told twice at once, its
+    # worker locks up: the second handler runs inside the first, which holds the lock of an Event.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    # Until the worker serves, it has its parent's handler, which would note a SIGTERM and do nothing.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def application() -> Handler:

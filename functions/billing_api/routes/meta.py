@@ -1,7 +1,6 @@
 """What the API says about itself, to everybody."""
 
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 from flask import Response, jsonify
@@ -10,12 +9,13 @@ from flask_openapi3.blueprint import APIBlueprint
 from functions.billing_api.answers import answer
 from functions.billing_api.document import OPEN, problems, routes
 from functions.billing_api.schemas.health import Health
+from functions.once import once
 
 
 def meta_routes(check: Callable[[], None], document: Callable[[], dict[str, Any]]) -> APIBlueprint:
     """`check` raises Unavailable while the database is away; `document` is asked for once."""
     api = routes("meta", "The API itself")
-    document = cache(document)
+    document = once(document)
 
     @api.get("/health", responses={200: Health, **problems(open=True)}, openapi_extensions=OPEN)
     def health() -> Response:

@@ -29,7 +29,7 @@ _DECIMAL_TEXT = {"type": "string", "pattern": r"^-?\d+(\.\d+)?$"}
 class Input(BaseModel):
     """What a client sends: fields that are not named here are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     @classmethod
     def model_json_schema(cls, *args: Any, **kwargs: Any) -> dict[str, Any]:
@@ -45,7 +45,7 @@ def _schema_of(model: type[Input]) -> dict[str, Any]:
 class Answer(BaseModel):
     """What the API answers."""
 
-    model_config = ConfigDict(frozen=True, from_attributes=True)
+    model_config = ConfigDict(frozen=True, from_attributes=True, defer_build=True)
 
 
 def read_instant(value: object) -> datetime:
