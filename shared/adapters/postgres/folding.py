@@ -10,9 +10,8 @@ from uuid import UUID
 
 from psycopg import RawCursor
 
-from shared.adapters.postgres import outbox
+from shared.adapters.postgres import delta, outbox
 from shared.adapters.postgres.batches import TakenBatches
-from shared.adapters.postgres.delta import lines
 from shared.adapters.postgres.meter_folding import METER_COLUMNS, METER_CTES, METER_SIZE
 from shared.adapters.postgres.pool import Connection
 from shared.adapters.postgres.window_rows import (
@@ -79,11 +78,11 @@ def _fold(which: str) -> bytes:
         WHERE ctid = ANY(ARRAY(SELECT ctid FROM waiting WHERE n = 1 OR size <= {_DELTA_BYTES_MAX}))
         RETURNING tenant_id, shard, delta, batch_source, batch_number, batch_at, {METER_COLUMNS}
     ), line AS (
-        SELECT tenant_id, line::usage_delta_window AS w
-        FROM taken, string_to_table(delta, E'\\n') line OFFSET 0
+        SELECT tenant_id, w.*
+        FROM taken, unnest(string_to_array(delta, E'\\n')::usage_delta_window[]) w
     ), m5 AS MATERIALIZED (
         SELECT tenant_id, '5m' AS window_size, start_s, {_WINDOW}
-        FROM (SELECT tenant_id, (w).* FROM line) d GROUP BY tenant_id, start_s, service_id, revision_id
+        FROM line GROUP BY tenant_id, start_s, service_id, revision_id
     ), h1 AS MATERIALIZED (
         SELECT tenant_id, '1h' AS window_size, start_s / 3600 * 3600 AS start_s, {_WINDOW}
         FROM m5 GROUP BY tenant_id, m5.start_s / 3600, service_id, revision_id
@@ -252,7 +251,7 @@ class PostgresRebuild(PostgresFold):
         tenant_keys = key_columns((tenant_id, key) for key in keys)
         self._connection.execute(_DELETE, tenant_keys)
         sizes = array(key.size.value for key in windows)
-        self._connection.execute(_INSERT, (tenant_id, sizes, lines(windows)))
+        self._connection.execute(_INSERT, (tenant_id, sizes, delta.encode(windows).splitlines()))
         self.note_changed(tenant_id, min(key.start for key in keys), max(key.end for key in keys))
 
     def note_changed(self, tenant_id: UUID, start: datetime, end: datetime) -> None:

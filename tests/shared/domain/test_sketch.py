@@ -50,6 +50,7 @@ def test_the_sketch_of_all_is_the_merge_of_the_parts_byte_for_byte(a: list[int],
 
     assert sketch.encode(merged) == sketch.encode(sketch_of([*b, *a]))
     assert sketch.decode(sketch.encode(merged)) == merged
+    assert sketch.decode(bytes.fromhex(sketch.encode_hex(merged))) == merged
 
 
 @given(st.lists(durations, min_size=1, max_size=50), st.fractions(0, 1))
