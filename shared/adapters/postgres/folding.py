@@ -80,6 +80,8 @@ def _fold(which: str) -> bytes:
     ), line AS (
         SELECT tenant_id, w.*
         FROM taken, unnest(string_to_array(delta, E'\\n')::usage_delta_window[]) w
+        -- Sorted, sums take the memory of one window: of a backlog, all of them at once would go to disk.
+        ORDER BY tenant_id, start_s, service_id, revision_id
     ), m5 AS MATERIALIZED (
         SELECT tenant_id, '5m' AS window_size, start_s, {_WINDOW}
         FROM line GROUP BY tenant_id, start_s, service_id, revision_id
