@@ -10,6 +10,7 @@ from functions.billing_api.schemas.billing import BillHead, BillLine, head, is_n
 from functions.billing_api.schemas.common import (
     Answer,
     DecimalText,
+    Input,
     Money,
 )
 from functions.billing_api.schemas.dimensions import DimensionsShare
@@ -30,7 +31,9 @@ SHARES_MAX: Final = 1_000
 _EQUAL_ONES: Final = "a record of several invocations without durations_ns counts as that many equal ones"
 
 
-class ExplainRequest(BillRequest):
+class ExplainDepth(Input):
+    """How far down an explanation goes, and how much of it is shown."""
+
     by: Annotated[
         Literal["service", "revision", "dimensions"],
         Field(description="How far down a breakdown goes."),
@@ -43,6 +46,10 @@ class ExplainRequest(BillRequest):
     @property
     def levels(self) -> int:
         return LEVELS.index(self.by) + 1
+
+
+class ExplainRequest(ExplainDepth, BillRequest):
+    """A bill, and how far down it is explained."""
 
 
 class RevisionShare(Answer):

@@ -8,9 +8,10 @@ from flask_openapi3.blueprint import APIBlueprint
 
 from functions.billing_api.answers import answer
 from functions.billing_api.document import problems, routes
+from functions.billing_api.schemas.explain import ExplainDepth
 from functions.billing_api.schemas.invoicing.credit_notes import CreditNotePath
 from functions.billing_api.schemas.invoicing.documents import file_answer
-from functions.billing_api.schemas.invoicing.explained import ExplainedInvoice, InvoiceExplainQuery
+from functions.billing_api.schemas.invoicing.explained import ExplainedInvoice
 from functions.billing_api.schemas.invoicing.invoices import InvoicePath
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def document_routes(invoicing: "InvoicingServices") -> APIBlueprint:
         return csv(invoicing.invoice(path.invoice).document)
 
     @api.get("/invoices/<invoice>/explain", responses={200: ExplainedInvoice, **problems(404, 409)})
-    def explain_invoice(path: InvoicePath, query: InvoiceExplainQuery) -> Response:
+    def explain_invoice(path: InvoicePath, query: ExplainDepth) -> Response:
         """Explain an invoice line by line, by the prices that were frozen with it, and its adjustments"""
         explanation = invoicing.explain.run(
             invoicing.invoice(path.invoice), levels=query.levels, most=query.top

@@ -1,32 +1,14 @@
 """Explanations of invoices on the wire."""
 
-from typing import Annotated, Literal, Self
+from typing import Self
 from uuid import UUID
 
-from pydantic import Field
-
-from functions.billing_api.schemas.common import Answer, Input
-from functions.billing_api.schemas.explain import SHARES_DEFAULT, SHARES_MAX, ExplainedLine
+from functions.billing_api.schemas.common import Answer
+from functions.billing_api.schemas.explain import ExplainedLine
 from functions.billing_api.schemas.invoicing.documents import DocumentLine
 from shared.domain.invoicing.encoding import encode
 from shared.domain.invoicing.invoice import Status
-from shared.service.explain import LEVELS
 from shared.service.invoicing import explained
-
-
-class InvoiceExplainQuery(Input):
-    by: Annotated[
-        Literal["service", "revision", "dimensions"],
-        Field(description="How far down a breakdown goes."),
-    ] = "revision"
-    top: Annotated[
-        int,
-        Field(ge=1, le=SHARES_MAX, description="The largest shares of each level; the others are merged."),
-    ] = SHARES_DEFAULT
-
-    @property
-    def levels(self) -> int:
-        return LEVELS.index(self.by) + 1
 
 
 class ExplainedInvoiceLine(Answer):
