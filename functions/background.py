@@ -20,10 +20,10 @@ class Background:
     """Calls `work` at once when started, then whenever woken or due.
 
     `work` returns the seconds until it wants to be called again, None for only when woken. What it raises
-    is logged, and it is called again after a growing pause, however often it is woken. Between two calls it
-    rests, as long as the call took but at least the first and at most the second of `rests_s`. When the
-    main thread has ended, or at `stop`, the call in progress ends, `drain` is called once, and the process
-    waits for both no longer than `drain_limit_s`.
+    is logged, and it is called again after a growing pause, however often it is woken. After a call it rests
+    for the first of `rests_s`, and again as long as it was woken meanwhile, but no longer than the second.
+    When the main thread has ended, or at `stop`, the call in progress ends, `drain` is called once, and the
+    process waits for both no longer than `drain_limit_s`.
 
     Nothing starts before the first `start` or `wake`: servers fork after import. Thread-safe.
     """
@@ -41,7 +41,7 @@ class Background:
         self._work = work
         self._drain = drain
         self._drain_limit_s = drain_limit_s
-        self._rest_s_min, self._rest_s_max = rests_s
+        self._rest_s, self._rest_s_max = rests_s
         self._starting = threading.Lock()
         self._keeper: threading.Thread | None = None
         self._woken = threading.Event()
@@ -90,7 +90,6 @@ class Background:
         backoff_s = BACKOFF_S
         while not self._stopping.is_set():
             self._woken.clear()
-            began = time.monotonic()
             try:
                 pause_s = self._work()
             except Exception as error:
@@ -102,12 +101,24 @@ class Background:
                 backoff_s = min(2 * backoff_s, BACKOFF_S_MAX)
             else:
                 backoff_s = BACKOFF_S
-                # Asked again: `stop` may have woken it before the clear above.
-                took_s = time.monotonic() - began
-                if not self._stopping.wait(min(max(took_s, self._rest_s_min), self._rest_s_max)):
+                if not self._rest():
                     self._woken.wait(pause_s)
         if self._drain is not None:
             try:
                 self._drain()
             except Exception:
                 logger.exception("%s could not drain", self._name)
+
+    def _rest(self) -> bool:
+        """Whether it was woken, or stopped, while it rested or worked."""
+        rested_until = time.monotonic() + self._rest_s_max
+        was_woken = False
+        # `stop` is asked for first, which may have woken it before `clear`.
+        while not self._stopping.wait(self._rest_s):
+            if not self._woken.is_set():
+                return was_woken
+            was_woken = True
+            if time.monotonic() >= rested_until:
+                return True
+            self._woken.clear()
+        return True

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from shared.service.voids import VoidUsage
 
 
-FOLD_RESTS_S = 0.2, 1.0
+FOLD_RESTS_S = 0.2, 1.2
 """What comes meanwhile is folded at once: of a busy window each fold costs the same, however much it adds."""
 
 
