@@ -19,7 +19,7 @@ for candidate in ${PYTHON:-python3 /usr/bin/python3 python3.14 python3.13 python
     fi
 done
 if [ -z "$python" ]; then
-    echo "Python 3.11 or newer with venv is needed: apt install python3 python3-venv" >&2
+    echo "Python 3.11 or newer with venv is needed: apt install python3 python3-venv${PYTHON:+ (PYTHON is $PYTHON)}" >&2
     exit 1
 fi
 

@@ -3,13 +3,16 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache
 from types import MappingProxyType
 from typing import Any
 
 from flask.testing import FlaskClient
 from jsonschema import Draft202012Validator, FormatChecker
 from werkzeug.test import TestResponse
+
+from functions.billing_api.app import create_app
+from tests.functions.billing_api.fakes import Backend
 
 PROBLEM = "application/problem+json"
 JSON = "application/json"
@@ -47,18 +50,15 @@ class Described:
         self._check(method, f"/api/v1{path.partition('?')[0]}", response)
         return response
 
-    @cached_property
+    @property
     def document(self) -> dict[str, Any]:
-        document: dict[str, Any] = json.loads(self.client.get("/api/v1/openapi.json").data)
-        return document
+        return _document()
 
     def schema(self, schema: dict[str, Any]) -> Draft202012Validator:
-        return Draft202012Validator(
-            {**schema, "components": self.document["components"]}, format_checker=FormatChecker()
-        )
+        return _validator(json.dumps(schema))
 
     def _check(self, method: str, path: str, response: TestResponse) -> None:
-        operation = self._operation(method, path)
+        operation = _operation(method, path)
         if operation is None:
             assert response.status_code in {401, 404, 405}
             content = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
@@ -70,13 +70,31 @@ class Described:
         if schema.get("format") != "binary":
             self.schema(schema).validate(json.loads(response.data))
 
-    def _operation(self, method: str, path: str) -> dict[str, Any] | None:
-        parts = path.split("/")
-        for template, operations in self.document["paths"].items():
-            wanted = template.split("/")
-            if len(wanted) == len(parts) and all(
-                want == part or want.startswith("{") for want, part in zip(wanted, parts, strict=True)
-            ):
-                operation: dict[str, Any] | None = operations.get(method.lower())
-                return operation
-        return None
+
+@cache
+def _document() -> dict[str, Any]:
+    """The same whatever is behind the API: made once, for it takes half a second."""
+    client = create_app(Backend().services()).test_client()
+    document: dict[str, Any] = json.loads(client.get("/api/v1/openapi.json").data)
+    return document
+
+
+@cache
+def _validator(schema: str) -> Draft202012Validator:
+    components = _document()["components"]
+    return Draft202012Validator(
+        {**json.loads(schema), "components": components}, format_checker=FormatChecker()
+    )
+
+
+@cache
+def _operation(method: str, path: str) -> dict[str, Any] | None:
+    parts = path.split("/")
+    for template, operations in _document()["paths"].items():
+        wanted = template.split("/")
+        if len(wanted) == len(parts) and all(
+            want == part or want.startswith("{") for want, part in zip(wanted, parts, strict=True)
+        ):
+            operation: dict[str, Any] | None = operations.get(method.lower())
+            return operation
+    return None
