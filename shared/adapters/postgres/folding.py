@@ -46,8 +46,10 @@ class CountedPayload(NamedTuple):
 
 
 _DELTAS_MAX: Final = 2_000
-_DELTA_BYTES_MAX: Final = 8 * 1024 * 1024
-"""Half a second of work, for which others that want the shard wait."""
+_DELTA_BYTES_MAX: Final = 4 * 1024 * 1024
+"""A quarter of a second of work, for which others that want the shard wait."""
+_TENANT_BYTES_MAX: Final = 512 * 1024
+"""Sketches of a window add up, and are read when they are long: of three windows, more than this at once."""
 _SKETCH_BYTES_MAX: Final = 4_096
 """A sketch grows with each fold; a longer one is written anew, each bucket once."""
 
@@ -70,12 +72,17 @@ _LONG = ", ".join(f"array_agg({column})" for column in (*KEY.split(", "), "long"
 def _fold(which: str) -> bytes:
     return f"""
     WITH waiting AS MATERIALIZED (
-        SELECT ctid, row_number() OVER taken AS n,
-               sum(octet_length(delta) + {METER_SIZE}) OVER taken AS size
-        FROM usage_delta WHERE {which} WINDOW taken AS (ROWS UNBOUNDED PRECEDING) LIMIT {_DELTAS_MAX}
+        SELECT ctid, size,
+               row_number() OVER same_tenant = 1 OR sum(size) OVER same_tenant <= {_TENANT_BYTES_MAX} AS fits
+        FROM (
+            SELECT ctid, tenant_id, octet_length(delta) + {METER_SIZE} AS size
+            FROM usage_delta WHERE {which} LIMIT {_DELTAS_MAX}
+        ) d WINDOW same_tenant AS (PARTITION BY tenant_id ROWS UNBOUNDED PRECEDING)
+    ), fitting AS (
+        SELECT ctid, row_number() OVER before = 1 OR sum(size) OVER before <= {_DELTA_BYTES_MAX} AS fits
+        FROM waiting WHERE fits WINDOW before AS (ROWS UNBOUNDED PRECEDING)
     ), taken AS (
-        DELETE FROM usage_delta
-        WHERE ctid = ANY(ARRAY(SELECT ctid FROM waiting WHERE n = 1 OR size <= {_DELTA_BYTES_MAX}))
+        DELETE FROM usage_delta WHERE ctid = ANY(ARRAY(SELECT ctid FROM fitting WHERE fits))
         RETURNING tenant_id, shard, delta, batch_source, batch_number, batch_at, {METER_COLUMNS}
     ), line AS (
         SELECT tenant_id, w.*
@@ -201,7 +208,8 @@ class PostgresFold:
 
     def _fold(self, statement: bytes, *which: object) -> Folded:
         # Raw: psycopg reads a statement as long as this anew each time, to find its placeholders.
-        row = RawCursor(self._connection).execute(statement, which).fetchone()
+        # Binary: as text the sketches of a busy second take twice the memory, and several times in turn.
+        row = RawCursor(self._connection).execute(statement, which, binary=True).fetchone()
         assert row is not None, "an aggregate without GROUP BY has one row"
         waiting, taken, *columns = row
         for batch in _rows(columns[:4]):

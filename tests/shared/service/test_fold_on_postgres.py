@@ -5,6 +5,8 @@ from datetime import timedelta
 from itertools import count
 from uuid import UUID
 
+import pytest
+
 from shared.domain.windows import WindowSize
 from shared.service.fold import ANNOUNCE_EVERY, RETRY_S
 from tests.shared.service.pipeline import DAY, NOON, WAITING_FOR_LOCKS, Product, until
@@ -143,12 +145,19 @@ def test_a_delta_that_cannot_be_folded_is_put_aside_and_holds_up_no_other(produc
     assert set(product.invocations(tenants[1].id).values()) == {2}
 
 
-def test_large_deltas_are_taken_a_few_at_a_time(product: Product) -> None:
-    tenant = product.tenant()
+@pytest.mark.parametrize(("tenants", "kilobytes"), [(1, 200), (5, 1_500)])
+def test_large_deltas_are_taken_a_few_at_a_time_of_one_tenant_fewer(
+    product: Product, tenants: int, kilobytes: int
+) -> None:
+    slugs = [product.tenant(f"t{n}").slug for n in range(tenants)]
     for n in range(5):
-        product.send(str(n), "waiter 0 5")
-    product.rows("UPDATE usage_delta SET delta = delta || repeat(E'\\n' || delta, 25000) RETURNING 1")
-    with product.windows.locked([product.windows.shard_of(tenant.id)], wait=True) as transaction:
+        product.send(str(n), "waiter 0 5", tenant=slugs[n % tenants])
+    product.rows(
+        "UPDATE usage_delta SET delta = delta || repeat(E'\\n' || delta, %s * 1000 / octet_length(delta))"
+        " RETURNING 1",
+        kilobytes,
+    )
+    with product.windows.locked(range(16), wait=True) as transaction:
         assert transaction is not None
         assert [transaction.fold() for _ in range(4)] == [(2, True), (2, True), (1, False), (0, False)]
 
