@@ -20,8 +20,8 @@ from runtime.processes import Process
 from shared.config import environment
 
 REDIS_DATABASES = 16
-# A merge must not depend on what is drawn that day; developers' runs go on searching. No example is timed: how
-# long one takes is up to whoever else is on the machine.
+# A merge must not depend on what is drawn that day; developers' runs go on searching. How long an example
+# takes is up to whoever else is on the machine.
 hypothesis.settings.register_profile("any", deadline=None, derandomize=bool(environment().get("CI")))
 hypothesis.settings.load_profile("any")
 # pytest-xdist's: two processes that are given the same Redis never take the same database of it.

@@ -7,7 +7,7 @@ from typing import Any
 
 from cloudevents.conversion import to_binary, to_structured
 from cloudevents.http import CloudEvent, from_http
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from eventing.codec import Event, decode, encode
@@ -70,7 +70,6 @@ def _as_read_by_the_sdk(event: CloudEvent) -> dict[str, Any]:
     return {**attributes, "time": instant(attributes["time"])}
 
 
-@settings(deadline=None)
 @given(_sdk_events())
 def test_our_reading_of_a_binary_event_is_the_sdks(sent: CloudEvent) -> None:
     headers, body = to_binary(sent)
@@ -81,7 +80,6 @@ def test_our_reading_of_a_binary_event_is_the_sdks(sent: CloudEvent) -> None:
     assert ours.data == body
 
 
-@settings(deadline=None)
 @given(_sdk_events())
 def test_our_reading_of_a_structured_event_is_the_sdks(sent: CloudEvent) -> None:
     headers, body = to_structured(sent)
@@ -90,7 +88,6 @@ def test_our_reading_of_a_structured_event_is_the_sdks(sent: CloudEvent) -> None
     assert theirs.get_data() == _data_as_the_sdk_takes_it(ours)
 
 
-@settings(deadline=None)
 @given(
     st.builds(
         Event,
@@ -112,7 +109,6 @@ def test_what_we_send_is_what_we_and_the_sdk_read(event: Event) -> None:
         assert from_http(headers, body)["id"] == event.id
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.text(max_size=8) | st.just("ce-id"), st.text(max_size=8)), st.binary(max_size=60))
 def test_no_request_is_worse_than_refused(headers: dict[str, str], body: bytes) -> None:
     for content_type in ({}, STRUCTURED):

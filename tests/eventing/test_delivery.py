@@ -7,7 +7,7 @@ from io import BytesIO
 
 import pytest
 from flask import Request, Response
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.test import EnvironBuilder
 
@@ -210,7 +210,6 @@ _faults = st.lists(
 ).map(tuple)
 
 
-@settings(deadline=None)
 @given(_faults)
 def test_a_refusal_fits_and_says_how_many_faults_there_are(faults: tuple[Fault, ...]) -> None:
     body = refusal_body(faults)

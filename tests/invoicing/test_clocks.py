@@ -32,7 +32,7 @@ def house(module_database_url: str) -> Iterator[House]:
     database.close()
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(
     ticks=st.lists(st.tuples(hours, st.booleans()), max_size=12),
     used=st.lists(st.integers(0, 190), min_size=1, max_size=4),

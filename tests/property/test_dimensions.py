@@ -53,7 +53,7 @@ def database(module_database_url: str) -> Iterator[Database]:
     database.close()
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(sent=events, seed=st.integers(0, 2**32))
 def test_they_change_no_total_and_are_rebuilt_as_they_were_folded(
     database: Database, sent: list[list[dict[str, Any]]], seed: int

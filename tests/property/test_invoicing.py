@@ -184,4 +184,4 @@ class Invoicing(RuleBasedStateMachine):
 
 
 TestInvoicing = Invoicing.TestCase
-TestInvoicing.settings = settings(max_examples=300, stateful_step_count=30, deadline=None)
+TestInvoicing.settings = settings(max_examples=300, stateful_step_count=30)

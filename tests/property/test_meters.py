@@ -22,7 +22,7 @@ Json = dict[str, Any]
 START = datetime(2025, 10, 14, 22, tzinfo=UTC)
 SPAN = timedelta(hours=30)
 OCTOBER = timedelta(days=31)
-QUICK = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=12)
+QUICK = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=12)
 
 labels = st.dictionaries(st.sampled_from("ab"), st.sampled_from(["x", "y", 'q"\\,()\n', "", "é"]), max_size=2)
 quantities = st.dictionaries(

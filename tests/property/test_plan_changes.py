@@ -96,7 +96,7 @@ def planned(history: Sequence[Subscription], used: Sequence[Used]) -> list[Used]
     return [use for use in used if any(start <= at(use[0]) < end for start, end in spans)]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(plans(), plans(), changes, uses, cuts)
 def test_any_split_of_a_month_with_changes_sums_to_the_month_line_by_line(
     first: Plan, second: Plan, changes: list[Change], used: list[Used], cuts: set[int]
@@ -175,7 +175,7 @@ def test_fees_and_limits_are_those_of_the_seconds_that_a_version_is_in_force(
         assert [line.exact_amount for line in month.lines if not line.meter] == wanted
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(amounts, amounts, instants, uses, cuts)
 def test_each_plan_costs_what_it_charges_within_its_share_of_a_minimum_and_of_a_maximum(
     least: Decimal, more: Decimal, change: int, used: list[Used], cuts: set[int]

@@ -272,7 +272,6 @@ def product(module_database_url: str) -> Iterator[Product]:
 # Not shrunk: at so many months a failure would be told of only after minutes.
 @settings(
     max_examples=50,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
     phases=[Phase.reuse, Phase.generate],
 )

@@ -135,7 +135,7 @@ def amounts(bill: Bill) -> tuple[list[Decimal], Decimal]:
     return [line.amount for line in bill.lines], bill.total
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 @given(sent=events, seed=st.integers(0, 2**32))
 def test_order_batching_duplication_and_folds_between_change_nothing(
     product: Product, sent: list[Event], seed: int
@@ -158,7 +158,7 @@ def test_order_batching_duplication_and_folds_between_change_nothing(
     assert product.stored(shuffled) == product.stored(straight)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
 @given(sent=events)
 def test_a_rebuild_from_payloads_equals_what_is_stored(product: Product, sent: list[Event]) -> None:
     tenant = product.tenant()
@@ -176,7 +176,7 @@ def test_a_rebuild_from_payloads_equals_what_is_stored(product: Product, sent: l
     assert product.stored(tenant) == folded
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 @given(
     sent=events,
     cuts=st.lists(st.integers(1, 31 * 288 - 1), max_size=5),

@@ -91,7 +91,7 @@ def recomputed(counted: list[list[Record]]) -> Counter[tuple[str, datetime, str,
     return sums
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 @given(order=orders())
 def test_windows_hold_what_was_sent_and_is_not_void(
     product: Voiding, order: tuple[list[list[Record]], list[Step]]

@@ -92,7 +92,6 @@ def first_after(instant: datetime, fields: list[Field]) -> datetime:
 instants = st.timedeltas(timedelta(0), timedelta(days=2_000)).map(datetime(2024, 1, 1, tzinfo=UTC).__add__)
 
 
-@settings(deadline=None)
 @given(drawn=a_schedule(), instant=instants)
 def test_the_next_tick_is_the_first_that_fits_every_field(
     drawn: tuple[str, list[Field]], instant: datetime
@@ -101,7 +100,7 @@ def test_the_next_tick_is_the_first_that_fits_every_field(
     assert cron.read(text, ZONE).after(instant) == first_after(instant, fields)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     drawn=a_schedule(),
     instant=st.sampled_from(["2025-03-30T00:30", "2025-10-26T00:30", "2025-03-09T06:30", "2025-11-02T05:30"]),

@@ -7,7 +7,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from eventing.event import Event
@@ -118,7 +118,6 @@ def test_ticks_that_fall_due_while_one_is_being_sent_are_left_out() -> None:
     assert world.run() == [at(15), at(45), at(75)]
 
 
-@settings(deadline=None)
 @given(jumps=st.dictionaries(st.integers(1, 200), st.timedeltas(-3 * HOUR, 3 * HOUR), max_size=5))
 def test_whatever_the_clock_does_it_neither_spins_nor_falls_silent(jumps: dict[int, timedelta]) -> None:
     world = World(until=at(2 * 60))
@@ -129,7 +128,6 @@ def test_whatever_the_clock_does_it_neither_spins_nor_falls_silent(jumps: dict[i
     assert abs(len(world.sent) - 8) <= 2 * len(jumps) + 1
 
 
-@settings(deadline=None)
 @given(offset=st.timedeltas(timedelta(0), timedelta(days=400)), looks=st.lists(st.floats(0.001, 3_000.0)))
 def test_a_tick_is_due_exactly_when_the_schedule_has_come_by(offset: timedelta, looks: list[float]) -> None:
     now = NOON + offset

@@ -124,7 +124,7 @@ class Letter:
             assert failure.count == sum(known[0] == failure.destination for known in model.failures)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(first=FAILURES, acts=st.lists(st.one_of(FAILURES, ACTS), max_size=30))
 def test_a_letter_is_drained_as_the_model_says(
     store: MemoryLetters | RedisDeadLetters, first: Failed, acts: Sequence[str | Failed]

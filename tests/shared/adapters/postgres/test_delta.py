@@ -38,7 +38,7 @@ def connection(module_database_url: str) -> Iterator[psycopg.Connection]:
         yield connection
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.dictionaries(keys, st.builds(WindowFacts.of, numbers, durations), min_size=1, max_size=5))
 def test_a_delta_is_read_as_it_was(
     connection: psycopg.Connection, windows: dict[WindowKey, WindowFacts]

@@ -25,7 +25,7 @@ def connection(module_database_url: str) -> Iterator[psycopg.Connection]:
         yield connection
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(durations, max_size=3), st.integers(0, 100))
 def test_its_quantiles_of_appended_sketches_are_those_of_the_merged_one(
     connection: psycopg.Connection, parts: list[list[int]], percent: int

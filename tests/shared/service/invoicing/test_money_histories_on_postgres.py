@@ -134,7 +134,7 @@ def _number(stored: StoredInvoice) -> str:
 
 
 @given(currency=st.sampled_from(["RUB", "JPY", "KWD"]), history=st.lists(steps, min_size=8, max_size=24))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_after_every_step_the_books_are_right(
     money_database: Database, currency: str, history: list[Step]
 ) -> None:
