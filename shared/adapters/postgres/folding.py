@@ -49,9 +49,11 @@ _DELTAS_MAX: Final = 2_000
 _DELTA_BYTES_MAX: Final = 4 * 1024 * 1024
 """A quarter of a second of work, for which others that want the shard wait."""
 _TENANT_BYTES_MAX: Final = 512 * 1024
-"""Sketches of a window add up, and are read when they are long: of three windows, more than this at once."""
+"""Sketches of a window add up, and are read when they are long: at once, of three windows, more than this."""
 _SKETCH_BYTES_MAX: Final = 4_096
 """A sketch grows with each fold; a longer one is written anew, each bucket once."""
+_SKETCHES_MAX: Final = 200
+"""So many, the longest: durations that differ much make sketches that stay long, of every tenant."""
 
 _ADDED = ", ".join(f"{'sum' if name in SUMS else 'max'}({name}) AS {name}" for name in NUMBERS)
 _WINDOW = f"service_id, revision_id, {_ADDED}, string_agg(sketch, '') AS sketch"
@@ -66,7 +68,7 @@ _BATCHES = ", ".join(
     f"array_agg({column}) FILTER (WHERE batch_number IS NOT NULL)"
     for column in ("tenant_id", "batch_source", "batch_number", "batch_at")
 )
-_LONG = ", ".join(f"array_agg({column})" for column in (*KEY.split(", "), "long"))
+_LONG = ", ".join(f"array_agg({column})" for column in KEY.split(", "))
 
 
 def _fold(which: str) -> bytes:
@@ -106,7 +108,7 @@ def _fold(which: str) -> bytes:
             {", ".join(f"{name} = a.{name} + excluded.{name}" for name in SUMS)},
             max_memory_bytes = greatest(a.max_memory_bytes, excluded.max_memory_bytes),
             sketch = a.sketch || excluded.sketch
-        RETURNING {KEY}, CASE WHEN octet_length(sketch) > {_SKETCH_BYTES_MAX} THEN sketch END AS long
+        RETURNING {KEY}, octet_length(sketch) AS length
     ), tenant AS (
         INSERT INTO tenant_usage AS t (tenant_id, shard, sequence, changed_from, changed_until)
         SELECT tenant_id, shard, 1, to_timestamp(min(start_s)), to_timestamp(max(start_s) + 300)
@@ -124,18 +126,24 @@ def _fold(which: str) -> bytes:
     FROM (
         SELECT count(*), {_BATCHES} FROM taken
     ) batches, (
-        SELECT {_LONG} FROM stored WHERE long IS NOT NULL
+        SELECT {_LONG} FROM (
+            SELECT * FROM stored WHERE length > {_SKETCH_BYTES_MAX} ORDER BY length DESC LIMIT {_SKETCHES_MAX}
+        ) l
     ) long
     """.encode()
 
 
-_SHORTEN: Final = b"""
+_SELECT_LONG: Final = f"""
+    SELECT {KEY}, sketch FROM usage_window
+    JOIN unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::uuid[], $5::uuid[]) long ({KEY}) USING ({KEY})
+""".encode()
+_SHORTEN: Final = f"""
     UPDATE usage_window w SET sketch = s.sketch
     FROM unnest(%s::uuid[], %s::text[], %s::timestamptz[], %s::uuid[], %s::uuid[], %s::bytea[])
-        s (tenant_id, window_size, window_start, service_id, revision_id, sketch)
-    WHERE (w.tenant_id, w.window_size, w.window_start, w.service_id, w.revision_id)
-        = (s.tenant_id, s.window_size, s.window_start, s.service_id, s.revision_id)
-"""
+        s ({KEY}, sketch)
+    WHERE ({", ".join(f"w.{column}" for column in KEY.split(", "))})
+        = ({", ".join(f"s.{column}" for column in KEY.split(", "))})
+""".encode()
 _DELETE: Final = f"DELETE FROM usage_window WHERE ({KEY}) IN ({KEYS})".encode()
 _INSERT: Final = f"""
     INSERT INTO usage_window ({KEY}, {FACTS}, sketch)
@@ -208,20 +216,21 @@ class PostgresFold:
 
     def _fold(self, statement: bytes, *which: object) -> Folded:
         # Raw: psycopg reads a statement as long as this anew each time, to find its placeholders.
-        # Binary: as text the sketches of a busy second take twice the memory, and several times in turn.
-        row = RawCursor(self._connection).execute(statement, which, binary=True).fetchone()
+        row = RawCursor(self._connection).execute(statement, which).fetchone()
         assert row is not None, "an aggregate without GROUP BY has one row"
         waiting, taken, *columns = row
         for batch in _rows(columns[:4]):
             self.batches.add(*batch)
-        self._shorten(_rows(columns[4:]))
+        if columns[4] is not None:
+            self._shorten(columns[4:])
         return Folded(taken, waiting > taken or waiting == _DELTAS_MAX)
 
-    def _shorten(self, sketches: Sequence[tuple[Any, ...]]) -> None:
+    def _shorten(self, keys: Sequence[Sequence[Any]]) -> None:
         """Each bucket once."""
-        if sketches:
-            rows = [(*key, sketch.encode(sketch.decode(long))) for *key, long in sketches]
-            self._connection.execute(_SHORTEN, [list(column) for column in zip(*rows, strict=True)])
+        # In binary, for as text bytes take twice the memory.
+        long = RawCursor(self._connection).execute(_SELECT_LONG, keys, binary=True)
+        rows = [(*key, sketch.encode(sketch.decode(long))) for *key, long in long]
+        self._connection.execute(_SHORTEN, [list(column) for column in zip(*rows, strict=True)])
 
 
 class PostgresRebuild(PostgresFold):
