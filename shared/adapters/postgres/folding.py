@@ -52,7 +52,7 @@ _TENANT_BYTES_MAX: Final = 512 * 1024
 """Sketches of a window add up, and are read when they are long: at once, of three windows, more than this."""
 _SKETCH_BYTES_MAX: Final = 4_096
 """A sketch grows with each fold; a longer one is written anew, each bucket once."""
-_SKETCHES_MAX: Final = 200
+_SKETCHES_MAX: Final = 100
 """So many, the longest: durations that differ much make sketches that stay long, of every tenant."""
 
 _ADDED = ", ".join(f"{'sum' if name in SUMS else 'max'}({name}) AS {name}" for name in NUMBERS)
@@ -139,7 +139,7 @@ _SELECT_LONG: Final = f"""
 """.encode()
 _SHORTEN: Final = f"""
     UPDATE usage_window w SET sketch = s.sketch
-    FROM unnest(%s::uuid[], %s::text[], %s::timestamptz[], %s::uuid[], %s::uuid[], %s::bytea[])
+    FROM unnest(%s::uuid[], %s::text[], %s::timestamptz[], %s::uuid[], %s::uuid[], %b::bytea[])
         s ({KEY}, sketch)
     WHERE ({", ".join(f"w.{column}" for column in KEY.split(", "))})
         = ({", ".join(f"s.{column}" for column in KEY.split(", "))})
