@@ -16,7 +16,8 @@ export UV_SYSTEM_CERTS := 1
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "Settings of run, by environment or behind it (make run ONCE=1): ONCE STATE_DIR API_PORT BROKER_PORT"
-	@echo "  IDLE_SECONDS DATABASE_URL REDIS_URL ADMIN_API_KEY TRIGGERS_DIR; of the first call: PYTHON; of test: ARGS (make test ARGS='-k fold')"
+	@echo "  IDLE_SECONDS DATABASE_URL REDIS_URL ADMIN_API_KEY TRIGGERS_DIR; of the first call:"
+	@echo "  PYTHON; of test: ARGS (make test ARGS='-k fold')"
 
 .PHONY: run
 run: $(STAMP) ## Start everything, replay the trace, print the bills, stay until Ctrl-C (ONCE=1: exit then)

@@ -228,8 +228,8 @@ class PostgresFold:
     def _shorten(self, keys: Sequence[Sequence[Any]]) -> None:
         """Each bucket once."""
         # In binary, for as text bytes take twice the memory.
-        long = RawCursor(self._connection).execute(_SELECT_LONG, keys, binary=True)
-        rows = [(*key, sketch.encode(sketch.decode(long))) for *key, long in long]
+        found = RawCursor(self._connection).execute(_SELECT_LONG, keys, binary=True)
+        rows = [(*key, sketch.encode(sketch.decode(long))) for *key, long in found]
         self._connection.execute(_SHORTEN, [list(column) for column in zip(*rows, strict=True)])
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from shared.adapters.postgres.windows import SHARDS
 from shared.domain.windows import WindowSize
 from shared.service.fold import ANNOUNCE_EVERY, RETRY_S
 from tests.shared.service.pipeline import DAY, NOON, WAITING_FOR_LOCKS, Product, until
@@ -157,7 +158,7 @@ def test_large_deltas_are_taken_a_few_at_a_time_of_one_tenant_fewer(
         " RETURNING 1",
         kilobytes,
     )
-    with product.windows.locked(range(16), wait=True) as transaction:
+    with product.windows.locked(range(SHARDS), wait=True) as transaction:
         assert transaction is not None
         assert [transaction.fold() for _ in range(4)] == [(2, True), (2, True), (1, False), (0, False)]
 
